@@ -1,0 +1,1 @@
+"""robot.yaml: types with units, loading, and errors that name file, line and value."""

@@ -1,0 +1,48 @@
+"""Package metadata. Build system and tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+RUNTIME = ["numpy>=1.26", "PyYAML>=6", "msgspec>=0.18", "typer>=0.15", "rich>=13", "pyserial>=3.5"]
+CPU = ["onnx>=1.16", "onnxruntime>=1.18", "opencv-python>=4.8"]
+SIM = ["mujoco>=3.2,<4", "PyOpenGL>=3.1"]
+REPORT = ["matplotlib>=3.8"]
+
+EXTRAS = {
+    "cpu": [*CPU, *REPORT],
+    # TensorRT, OpenCV with GStreamer and the CUDA libraries come with JetPack; wheels must not shadow them.
+    "jetson": ["onnx>=1.16", "pycuda>=2024.1", *REPORT],
+    "gpu": ["onnx>=1.16", "onnxruntime-gpu>=1.18", "opencv-python>=4.8", *REPORT],
+    "sim": [*SIM, *CPU, *REPORT],
+    "console": ["starlette>=0.40", "uvicorn>=0.30"],
+    "record": ["mcap>=1.2"],
+    "distill": ["torch>=2.4", *SIM, *CPU, *REPORT],
+    "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "mypy>=1.10", "ruff>=0.6", "types-PyYAML"],
+    "mutants": ["mutmut>=3.7"],
+}
+
+# The shipped bundles live in engines/ at the top of the repository and travel in the wheel as edgevla/_engines.
+BUNDLES = [path.parent.name for path in sorted(Path(__file__).parent.glob("engines/*/policy.yaml"))]
+SHIPPED = {f"edgevla._engines.{name}": f"engines/{name}" for name in BUNDLES}
+
+setup(
+    name="edgevla",
+    version="0.1.0",
+    description="Runs vision-language-action policies on robot arms, inside the bounds you wrote down.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=[*find_packages(include=["edgevla", "edgevla.*"]), *SHIPPED],
+    package_dir=SHIPPED,
+    package_data={
+        "edgevla": ["py.typed"],
+        "edgevla.sim": ["assets/*"],
+        "edgevla.evaluate.faults": ["*.yaml"],
+        **{name: ["*"] for name in SHIPPED},
+    },
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["edgevla=edgevla.cli:main"]},
+)
