@@ -1,0 +1,1 @@
+"""Servo buses: one interface, sans-I/O codecs, and a serial port around them."""
