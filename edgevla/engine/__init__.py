@@ -1,0 +1,1 @@
+"""One interface to whatever runs the graph; members onnxruntime, tensorrt, triton."""

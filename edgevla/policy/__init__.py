@@ -1,0 +1,1 @@
+"""From an observation to a chunk: preprocessing, language, engine, decoding."""
