@@ -1,0 +1,1 @@
+"""Demonstrations, student, training. Needs torch; the runtime never does."""
