@@ -1,0 +1,80 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each sets up all it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+GRAPHICS := libegl1 libgl1 libgl1-mesa-dri libglib2.0-0
+# One BLAS thread: the matrices here are small, and two cores are soon taken.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint unit graphics eval distill bench bench-loops bench-chunks soak latency faults mutants clean
+
+demo: graphics
+	$(BIN)/edgevla demo
+
+test: graphics lint unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/pytest
+
+# The figures of engines/so101-tabletop/README.md: the policy, what it is without its senses, and the expert.
+eval: graphics
+	$(BIN)/edgevla eval --episodes 180 --seed 7 --json reports/eval.json
+	for sense in wrong-colour black-image zero-action; do \
+	    $(BIN)/edgevla eval --episodes 180 --seed 7 --ablate $$sense --json reports/eval-$$sense.json || exit; done
+	$(BIN)/edgevla eval --episodes 180 --seed 7 --expert --json reports/eval-expert.json
+
+bench: graphics
+	$(BIN)/python -m benchmarks.tick --json reports/bench-tick.json
+
+# For an idle machine: 20 minutes, 15 seconds, 40 minutes, 6 minutes. SCALE=0.1 for a shorter soak.
+SCALE ?= 1.0
+
+bench-loops: graphics
+	$(BIN)/python -m benchmarks.loops --json reports/bench-loops.json
+
+bench-chunks: $(READY)
+	$(BIN)/python -m benchmarks.chunks --json reports/bench-chunks.json
+
+soak: graphics
+	$(BIN)/python -m benchmarks.soak --minutes 30 --scale $(SCALE) --json reports/soak.json
+
+latency: graphics
+	$(BIN)/edgevla latency --json reports/latency.json
+
+# The table of tests/hil/README.md: what breaks, how soon it is noticed, when the arm stands. About six minutes.
+faults: graphics
+	$(BIN)/edgevla faults --json reports/faults.json --markdown tests/hil/README.md
+
+# Half an hour with JOBS=1: changes the bounds and the codecs a thousand times over, and wants a test to fail each time.
+JOBS ?= 1
+
+mutants: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,mutants]'
+	$(BIN)/python -m tests.mutants.run --jobs $(JOBS)
+
+clean:
+	rm -rf $(VENV) build dist reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+	    || { echo 'error: $(PYTHON) is not Python 3.10 to 3.12 - name one: make PYTHON=python3.12 ...'; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+	    || { echo 'error: no virtual environment - sudo apt-get install -y python3-venv'; exit 2; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test]'
+	@touch $@
+
+# Rendering without a screen needs OpenGL in software; it is installed here, or you are told how.
+graphics: $(READY)
+	@$(BIN)/python -m edgevla.sim.probe 2>/dev/null || { \
+	    echo 'installing $(GRAPHICS), for rendering without a screen'; \
+	    if [ "$$(id -u)" = 0 ]; then SUDO=; elif sudo -n true 2>/dev/null; then SUDO=sudo; else \
+	        echo 'error: not permitted to install it - sudo apt-get install -y $(GRAPHICS)'; exit 2; fi; \
+	    $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $(GRAPHICS) >/dev/null; \
+	    $(BIN)/python -m edgevla.sim.probe; }
