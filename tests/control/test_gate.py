@@ -164,6 +164,21 @@ def test_set_up_is_closed_at_the_start_and_again_after_a_reset(gate):
     refused(gate, goal(1, register=TORQUE), "setting up")
 
 
+def test_after_a_violation_the_torque_can_still_be_taken_away_and_nothing_else_passes(gate):
+    gate.open_setup()
+    refused(gate, goal(3001), "outside")
+    reason = gate.violation
+    gate.check(goal(0, register=TORQUE))
+    gate.check(goal(0, register=TORQUE) + goal(0, register=TORQUE))
+    refused(gate, goal(1, register=TORQUE), "blocked since")
+    refused(gate, goal(0, register=TORQUE) + goal(1, register=TORQUE), "blocked since")
+    refused(gate, goal(0, register=TORQUE) + goal(2000), "blocked since")
+    refused(gate, goal(0), "blocked since")
+    gate.close_setup()
+    refused(gate, goal(0, register=TORQUE), "blocked since")
+    assert gate.violation == reason
+
+
 def test_steps_are_measured_from_the_last_goal_however_long_ago(gate, clock):
     gate.check(goal(2010))
     clock.now_s += 60.0

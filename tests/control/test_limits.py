@@ -124,6 +124,22 @@ def test_a_joint_is_pulled_when_its_setpoint_is_held_back_not_when_the_goal_is_m
     assert limits.follow(near, [0.0]).pulled == (), "leads less than allowed"
 
 
+@pytest.mark.parametrize(
+    ("at_rad", "wish_rad", "pulled"),
+    [
+        (-0.2, 0.75, ()),  # 0.45 rad behind its setpoint, nine tenths of tracking
+        (-0.20001, 0.75, ("pan",)),
+        (-0.21875, 0.28125, ()),  # 0.5 rad to the wish, all of tracking
+        (-0.21875, 0.28126, ("pan",)),
+    ],
+)
+def test_held_back_is_a_setpoint_nine_tenths_ahead_with_its_wish_out_of_reach(at_rad, wish_rad, pulled):
+    limits = limits_at(0.25, position_soft=(AngleRad(-1.5), AngleRad(0.25)), tracking=AngleRad(0.5))
+    shaped = limits.follow(Wanted((wish_rad,), (0.0,)), [at_rad])
+    assert shaped.position_rad == (0.25,)
+    assert shaped.pulled == pulled
+
+
 def test_a_slow_joint_that_follows_is_never_pulled_however_far_its_goal():
     limits = limits_at(0.0, velocity=SpeedRadS(0.3))
     for _ in range(100):

@@ -62,6 +62,8 @@ MUTANTS = [
         "control.limits",
         "tests/control/test_limits.py",
         ("_BORDER_EVERY = 2", "_BORDER_EVERY = 3"),
+        ("_LEADS = 0.9", "_LEADS = 0.91"),
+        ("_LEADS = 0.9", "_LEADS = 0.89"),
         ("math.radians(1.0)", "math.radians(1.1)"),
         ("self.position_rad)) and all", "self.position_rad)) or all"),
         ("return all(motion.standing", "return any(motion.standing"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 NOTHING = "(nothing)"
 LIST = Path(__file__).with_name("survivors.md")
 _ROW = re.compile(r"^\| (?P<file>\S+):(?P<line>\d+) \| `(?P<was>.*)` → `(?P<becomes>.*)` \| (?P<reason>.+) \|$")
-_TOKEN = re.compile(r"\w+|\s+|[()\[\],]|[^\w\s()\[\],]+")
+_TOKEN = re.compile(r"[\w.]+|\s+|[()\[\],]|[^\w\s()\[\],]+")
 _HUNK = re.compile(r"^@@ -(\d+)")
 
 
@@ -31,7 +31,7 @@ def listed() -> dict[Survivor, str]:
     """The known survivors and why each of them is one."""
     rows = (_ROW.match(line) for line in LIST.read_text(encoding="utf-8").splitlines())
     return {
-        Survivor(row["file"], int(row["line"]), row["was"], row["becomes"]): row["reason"]
+        Survivor(row["file"], int(row["line"]), *map(_unless_nothing, (row["was"], row["becomes"]))): row["reason"]
         for row in rows
         if row is not None
     }
