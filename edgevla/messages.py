@@ -68,6 +68,7 @@ class JointState(msgspec.Struct, frozen=True, kw_only=True):
     t_s: float
     position_rad: tuple[float, ...]
     velocity_rad_s: tuple[float, ...]
+    faults: tuple[int, ...] = ()  # as `ServoHealth.status`; empty where a bus tells of faults in `health` only
 
 
 class ServoHealth(msgspec.Struct, frozen=True, kw_only=True):

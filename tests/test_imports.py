@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "edgevla"
 FLOORS = {
     "edgevla": 0,
     "bundle": 0,
+    "calibration_set": 0,
     "config": 0,
     "describe": 0,
     "tables": 0,
@@ -29,6 +30,8 @@ FLOORS = {
     "motors": 1,
     "policy": 2,
     "sim": 2,
+    "calibrate": 3,
+    "plan": 3,
     "quantize": 3,
     "runtime": 3,
     "console": 4,
@@ -36,8 +39,9 @@ FLOORS = {
     "doctor": 4,
     "evaluate": 4,
     "importers": 4,
-    "cli": 5,
-    "__main__": 6,  # the door: `python -m edgevla` is the command line
+    "commands": 5,
+    "cli": 6,
+    "__main__": 7,  # the door: `python -m edgevla` is the command line
 }
 CODECS = {"edgevla.motors.dynamixel", "edgevla.motors.feetech", "edgevla.motors.mcu"}
 WITH_TORCH = {"distill", "importers"}

@@ -120,12 +120,12 @@ class MotorBus(ABC):
         """Ask every servo who it is and whether it can be moved. Writes nothing.
 
         Raises:
-            ServoRefused: a servo in another operating mode.
+            ServoRefused: a servo in another operating mode, or with limits of its own inside `position_soft`.
         """
 
     @abstractmethod
     def read(self) -> JointState:
-        """Return where the joints are and how fast they move, all from one request."""
+        """Return where the joints are, how fast they move, and their faults if the replies tell, from one request."""
 
     @abstractmethod
     def write(self, position_rad: Sequence[float]) -> None:

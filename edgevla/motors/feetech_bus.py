@@ -12,7 +12,7 @@ from edgevla.motors import feetech, sts3215
 from edgevla.motors.bus import MotorBus, ServoInfo
 from edgevla.motors.errors import GoalInvalid, ServoRefused
 from edgevla.motors.feetech_line import FeetechLine
-from edgevla.motors.fit import refuse_outside
+from edgevla.motors.fit import refuse_narrow, refuse_outside
 from edgevla.motors.port import SerialPort
 from edgevla.motors.scale import CountScale
 from edgevla.registers import AllowedWrite, RegisterWrite
@@ -109,7 +109,7 @@ class FeetechBus(MotorBus):
         return self._transport.wait_s
 
     def check(self) -> tuple[ServoInfo, ...]:
-        """Ask every servo who it is and whether it can be moved. Writes nothing."""
+        """Ask every servo who it is and whether it can be moved as robot.yaml says. Writes nothing."""
         self._line.ping_all(self._patience_s)
         return tuple(self._identify(joint) for joint in self._joints)
 
@@ -174,14 +174,19 @@ class FeetechBus(MotorBus):
     def _read(self, timeout_s: float) -> JointState:
         t_s = self._clock()
         start = sts3215.PRESENT_POSITION.address
-        blocks = self._line.read_all(start, sts3215.PRESENT_SPEED.end - start, timeout_s)
+        replies = self._line.read_all(start, sts3215.PRESENT_SPEED.end - start, timeout_s)
         position_rad: list[float] = []
         velocity_rad_s: list[float] = []
         for joint in self._joints:
-            block = blocks[joint.id]
+            block = replies[joint.id].data
             position_rad.append(SCALE.angle_rad(joint, sts3215.PRESENT_POSITION.unpack(block, start)))
             velocity_rad_s.append(SCALE.speed_rad_s(joint, sts3215.PRESENT_SPEED.unpack(block, start)))
-        return JointState(t_s=t_s, position_rad=tuple(position_rad), velocity_rad_s=tuple(velocity_rad_s))
+        return JointState(
+            t_s=t_s,
+            position_rad=tuple(position_rad),
+            velocity_rad_s=tuple(velocity_rad_s),
+            faults=tuple(replies[joint.id].error for joint in self._joints),
+        )
 
     def _identify(self, joint: Joint) -> ServoInfo:
         block = self._line.read_one(joint.id, 0, sts3215.MODE.end, self._patience_s)
@@ -194,6 +199,7 @@ class FeetechBus(MotorBus):
             )
         own = (sts3215.MIN_POSITION, sts3215.MAX_POSITION)
         low_rad, high_rad = sorted(SCALE.angle_rad(joint, each.unpack(block, 0)) for each in own)
+        refuse_narrow(SCALE, joint, (low_rad, high_rad))
         return ServoInfo(
             joint=joint.name,
             device=joint.id,
@@ -206,9 +212,9 @@ class FeetechBus(MotorBus):
     # would jump to an old one with the torque.
 
     def _confirm_standing(self, state: JointState) -> None:
-        blocks = self._line.read_all(_PREPARED_BLOCK.start, len(_PREPARED_BLOCK), self._patience_s)
+        replies = self._line.read_all(_PREPARED_BLOCK.start, len(_PREPARED_BLOCK), self._patience_s)
         for joint, standing_rad in zip(self._joints, state.position_rad, strict=True):
-            block = blocks[joint.id]
+            block = replies[joint.id].data
             goal = sts3215.GOAL_POSITION.unpack(block, _PREPARED_BLOCK.start)
             prepared = not any(each.unpack(block, _PREPARED_BLOCK.start) for each in _PREPARED)
             if not prepared or abs(goal - SCALE.goal(joint, standing_rad)) > _STANDING_COUNTS:
@@ -219,8 +225,8 @@ class FeetechBus(MotorBus):
 
     def _torques(self) -> dict[int, int]:
         register = sts3215.TORQUE_ENABLE
-        blocks = self._line.read_all(register.address, register.length, self._patience_s)
-        return {device: register.unpack(block, register.address) for device, block in blocks.items()}
+        replies = self._line.read_all(register.address, register.length, self._patience_s)
+        return {device: register.unpack(reply.data, register.address) for device, reply in replies.items()}
 
     def _confirm_torque(self, wanted: int) -> None:
         torques = self._torques()

@@ -46,14 +46,13 @@ class FeetechLine:
         """
         return self._ask(feetech.read(device, address, length), (device,), length, timeout_s)[device].data
 
-    def read_all(self, address: int, length: int, timeout_s: float) -> dict[int, bytes]:
-        """Return `length` bytes of every servo's registers from `address` on, from one request.
+    def read_all(self, address: int, length: int, timeout_s: float) -> dict[int, feetech.Reply]:
+        """Return every servo's reply with `length` bytes of its registers from `address` on, from one request.
 
         Raises:
             ReplyError: no good answer in time, from one of them or all.
         """
-        replies = self._ask(feetech.sync_read(self._ids, address, length), self._ids, length, timeout_s)
-        return {device: reply.data for device, reply in replies.items()}
+        return self._ask(feetech.sync_read(self._ids, address, length), self._ids, length, timeout_s)
 
     def write_all(self, address: int, data: Mapping[int, bytes]) -> None:
         """Write into several servos in the same moment. None of them confirms it."""

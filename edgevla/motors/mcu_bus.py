@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from edgevla.config.robot import Joint, Motors
     from edgevla.motors.bus import Guard, Transport
-    from edgevla.motors.mcu import JointLimits, Message, State
+    from edgevla.motors.mcu import JointLimits, JointReading, Message, State
 
 SCALE = CountScale(mcu.COUNTS_PER_TURN)
 
@@ -205,13 +205,12 @@ class McuBus(MotorBus):
         """Ask for the slow readings of one joint; `status` tells of the controller's own faults too."""
         state = self._line.state(self._reply_timeout_s)
         (reading,) = (each for each in state.joints if each.device == self._id_of[joint])
-        flags = state.flags & (Flag.EXPIRED | Flag.VOLTAGE)
         return ServoHealth(
             joint=joint,
             voltage_v=state.voltage_mv * 1e-3,
             temperature_c=float(reading.temperature_c),
             load=reading.load_permille * 1e-3,
-            status=reading.faults | flags << _CONTROLLER_BITS,
+            status=_status(reading, state.flags & (Flag.EXPIRED | Flag.VOLTAGE)),
         )
 
     def close(self) -> None:
@@ -224,6 +223,7 @@ class McuBus(MotorBus):
             t_s=t_s,
             position_rad=tuple(SCALE.angle_rad(joint, readings[joint.id].position) for joint in self._joints),
             velocity_rad_s=tuple(SCALE.speed_rad_s(joint, readings[joint.id].velocity) for joint in self._joints),
+            faults=tuple(_status(readings[joint.id], state.flags & Flag.VOLTAGE) for joint in self._joints),
         )
 
     def _confirm_taken(self, state: State) -> None:
@@ -242,6 +242,11 @@ class McuBus(MotorBus):
                 f"the motor controller did not {what}: {mcu.result_words(ack.result)}",
                 fix="let it come to rest, then arm again; else power it off and on",
             )
+
+
+def _status(reading: JointReading, flags: int) -> int:
+    """Return the fault bits of one joint, and above them those of the controller."""
+    return reading.faults | flags << _CONTROLLER_BITS
 
 
 def _range_rad(joint: Joint, limits: JointLimits) -> tuple[float, float]:

@@ -264,9 +264,11 @@ class Controller:
         """The facts that end an engagement by themselves."""
         if self.mode is Mode.DISARMED or self.mode is Mode.FAULT or self.state is None:
             return
-        for name, health in self.health.items():
-            if health.status:
-                self._event(Event.SERVO_FAULT, f"{name} reports {self._bus.explain_status(health.status)}")
+        polled = ((health.joint, health.status) for health in self.health.values())
+        replied = zip((joint.name for joint in self._robot.joints), self.state.faults, strict=False)
+        for name, status in (*replied, *polled):
+            if status:
+                self._event(Event.SERVO_FAULT, f"{name} reports {self._bus.explain_status(status)}")
         if self.mode is not Mode.ENGAGED:
             return
         age_s = self._timeline.age_s(now_s)

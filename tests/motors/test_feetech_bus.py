@@ -295,6 +295,22 @@ def test_health_is_in_units_people_use(rig):
     assert rig.bus.explain_status(rig.bus.health("lift").status) == "voltage out of range"
 
 
+def test_every_reading_tells_of_the_faults_of_every_servo(rig):
+    assert rig.bus.read().faults == (0, 0, 0)
+    rig.servos.servos[1].supply_v = 3.0
+    state = rig.bus.read()
+    assert state.faults[0] == state.faults[2] == 0
+    assert rig.bus.explain_status(state.faults[1]) == "voltage out of range"
+
+
+def test_a_servo_whose_own_limits_lie_inside_position_soft_is_refused_before_it_is_armed(rig):
+    rig.bus.check()
+    rig.servos.servos[0].write(sts3215.LOCK.address, b"\0")
+    rig.servos.servos[0].write(sts3215.MAX_POSITION.address, sts3215.MAX_POSITION.pack(2500))
+    with pytest.raises(ServoRefused, match=r"pan.*own limits.*position_soft"):
+        rig.bus.check()
+
+
 def test_several_faults_are_all_named():
     assert FeetechBus.explain_status(0) == ""
     assert FeetechBus.explain_status(0b100100) == "too hot, overloaded"

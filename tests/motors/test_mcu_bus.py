@@ -76,6 +76,14 @@ def switches_on(writes):
     return any(write.address == Virtual.TORQUE and write.value for write in writes)
 
 
+def test_every_reading_tells_of_a_hot_joint_and_of_a_bad_supply(rig):
+    assert rig.bus.read().faults == (0, 0, 0)
+    rig.mcu.drives.each[1].temperature_c = 120.0
+    assert [rig.bus.explain_status(each) for each in rig.bus.read().faults] == ["", "too hot", ""]
+    rig.mcu.supply_v = 3.0
+    assert all("voltage" in rig.bus.explain_status(each) for each in rig.bus.read().faults)
+
+
 # Angles and counts
 
 
