@@ -8,7 +8,7 @@ GRAPHICS := libegl1 libgl1 libgl1-mesa-dri libglib2.0-0
 # One BLAS thread: the matrices here are small, and two cores are soon taken.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint unit graphics eval distill bench bench-loops bench-chunks soak latency faults mutants clean
+.PHONY: demo test lint unit graphics eval distill bench bench-loops bench-chunks soak latency faults properties mutants clean
 
 demo: graphics
 	$(BIN)/edgevla demo
@@ -51,6 +51,11 @@ latency: graphics
 # The table of tests/hil/README.md: what breaks, how soon it is noticed, when the arm stands. About six minutes.
 faults: graphics
 	$(BIN)/edgevla faults --json reports/faults.json --markdown tests/hil/README.md
+
+# Over 20 000 random plans for the bounds, and a thousand times as many inputs for the codecs as `make test` gives them.
+properties: $(READY)
+	EDGEVLA_EXAMPLES=34 $(BIN)/pytest --timeout 3600 tests/control/test_motion.py tests/control/test_limits.py
+	$(BIN)/python -m tests.motors.fuzz_codecs --json reports/fuzz.json
 
 # Half an hour with JOBS=1: changes the bounds and the codecs a thousand times over, and wants a test to fail each time.
 JOBS ?= 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgevla.config.robot import Realtime
-from edgevla.control.ticker import Ticker
+from edgevla.control.ticker import Spacing, Ticker
 from edgevla.runtime import realtime
 
 if TYPE_CHECKING:
@@ -99,8 +99,11 @@ def _run(name: str, rate_hz: float, seconds: float, stall_every_s: float, result
     began_s = time.monotonic()
     stall_at_s = began_s + stall_every_s
     count = 0
+    spacing = Spacing(1.0 / rate_hz, time.monotonic, realtime.sleep_until) if make is ticker else None
     for late_s in make(1.0 / rate_hz):
         _work()
+        if spacing is not None:
+            spacing.wait()
         now_s = time.monotonic()
         if now_s > began_s + seconds or count == size:
             break

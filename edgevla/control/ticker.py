@@ -1,4 +1,7 @@
-"""`Ticker` gives ticks on absolute deadlines: late ones are skipped and counted, the phase is kept, none is made up."""
+"""`Ticker` gives ticks on absolute deadlines: late ones are skipped and counted, the phase is kept, none is made up.
+
+`Spacing` keeps what is sent in them apart, whatever held up the work in between.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SPACING = 0.9  # of a period: after an overrun, the next tick starts no sooner than this
+_SPACING = 0.9  # of a period: after an overrun, the next tick starts no sooner than this; two commands are never closer
 _LAG_WINDOW = 100  # ticks over which the achieved rate is judged
 _LAG_SHARE = 0.9  # of the asked-for rate, below which the loop lags
 _OVERRUNS_IN_A_ROW = 3
@@ -21,6 +24,30 @@ class Tick(NamedTuple):
     deadline_s: float
     lateness_s: float
     skipped: int
+
+
+class Spacing:
+    """Keeps commands nine tenths of a period apart: the one after a late one waits, the deadlines stay.
+
+    Args:
+        period_s: the tick's period.
+        clock: monotonic seconds.
+        sleep_until: blocks until that moment of the same clock.
+    """
+
+    def __init__(self, period_s: float, clock: Callable[[], float], sleep_until: Callable[[float], None]) -> None:
+        self._least_s = _SPACING * period_s
+        self._clock = clock
+        self._sleep_until = sleep_until
+        self._sent_s = -math.inf
+
+    def wait(self) -> None:
+        """Block until a command may be sent, which is then taken for sent. At most nine tenths of a period."""
+        now_s = self._clock()
+        if now_s < self._sent_s + self._least_s:
+            self._sleep_until(self._sent_s + self._least_s)
+            now_s = self._clock()
+        self._sent_s = now_s
 
 
 class Ticker:

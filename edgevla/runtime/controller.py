@@ -19,6 +19,8 @@ from edgevla.messages import Bounds, Event, JointState, Mode, ServoHealth
 from edgevla.motors.errors import MotorError, PortLost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgevla.config.robot import Robot
     from edgevla.control.gate import Gate
     from edgevla.control.workspace import Workspace
@@ -54,12 +56,21 @@ class Controller:
         bus: the servo bus, whose port is guarded by `gate`.
         gate: the same gate, to open and close it for set-up.
         workspace: where links and tool may be, if robot.yaml says so.
+        pace: called right before goals are sent; in real time it keeps two commands apart.
     """
 
-    def __init__(self, robot: Robot, bus: MotorBus, gate: Gate, workspace: Workspace | None = None) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        bus: MotorBus,
+        gate: Gate,
+        workspace: Workspace | None = None,
+        pace: Callable[[], None] | None = None,
+    ) -> None:
         self._robot = robot
         self._bus = bus
         self._gate = gate
+        self._pace = pace
         control = robot.control
         self._limits = Limits(robot.joints, 1.0 / control.rate, workspace)
         self._timeline = Timeline(len(robot.joints), control.plan_hold_after)
@@ -290,6 +301,8 @@ class Controller:
         """Write the setpoint. False when the gate blocks it."""
         if not self._sends or not self._link_up:
             return True
+        if self._pace is not None:
+            self._pace()
         try:
             self._bus.write(self.setpoint_rad)
         except GateBlocked as error:

@@ -6,8 +6,10 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgevla.control.gate import Gate, GoalRule
+from edgevla.control.ticker import Spacing
 from edgevla.control.workspace import Workspace
 from edgevla.motors.registry import bus_class
+from edgevla.runtime import realtime
 from edgevla.runtime.controller import Controller
 from edgevla.runtime.flightlog import FlightLog
 
@@ -62,8 +64,14 @@ def open_controller(robot_path: Path, robot: Robot) -> Rig:
         PortError, ReplyError, ServoRefused: named, with the fix; the port is closed again.
     """
     kind = bus_class(robot.motors.bus)
-    workspace = open_workspace(robot_path, robot)
-    return assemble(robot, kind, time.monotonic, lambda guard: kind.open(robot.motors, robot.joints, guard), workspace)
+    return assemble(
+        robot,
+        kind,
+        time.monotonic,
+        lambda guard: kind.open(robot.motors, robot.joints, guard),
+        open_workspace(robot_path, robot),
+        Spacing(1.0 / robot.control.rate, time.monotonic, realtime.sleep_until).wait,
+    )
 
 
 def assemble(
@@ -72,6 +80,7 @@ def assemble(
     clock: Callable[[], float],
     open_bus: Callable[[Guard], MotorBus],
     workspace: Workspace | None = None,
+    pace: Callable[[], None] | None = None,
 ) -> Rig:
     """Gate, bus and controller around one port; `open_bus` gets the gate as the port's only way out."""
     gate = make_gate(robot, kind, clock)
@@ -82,7 +91,7 @@ def assemble(
     except BaseException:
         bus.close()
         raise
-    return Rig(Controller(robot, bus, gate, workspace), bus, flight_log)
+    return Rig(Controller(robot, bus, gate, workspace, pace), bus, flight_log)
 
 
 def bundle_folder(robot_path: Path, robot: Robot) -> Path:

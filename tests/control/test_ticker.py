@@ -1,10 +1,12 @@
 """Ticks come on absolute deadlines; late ones are skipped and counted, and a stall is never followed by a burst."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevla.control.ticker import Tick, Ticker
+from edgevla.control.ticker import Spacing, Tick, Ticker
 
 PERIOD_S = 0.02
 
@@ -137,3 +139,43 @@ def test_exactly_nine_tenths_of_the_rate_do_not_lag():
         ticker.wait()
     assert now_s == 100.0
     assert not ticker.overrun
+
+
+@given(st.lists(st.floats(0.0, 3.0 * PERIOD_S), min_size=2, max_size=50))
+def test_commands_are_nine_tenths_of_a_period_apart_whatever_holds_up_the_work(works_s):
+    clock = Clock()
+    ticker = Ticker(PERIOD_S, clock, clock.sleep_until)
+    spacing = Spacing(PERIOD_S, clock, clock.sleep_until)
+    sent_s = []
+    for work_s in works_s:
+        ticker.wait()
+        clock.now_s += work_s
+        spacing.wait()
+        sent_s.append(clock.now_s)
+    assert all(after - before >= 0.9 * PERIOD_S - 1e-9 for before, after in pairwise(sent_s))
+
+
+def test_a_command_in_time_is_not_held_up_and_one_after_a_late_one_waits_for_what_is_missing(clock):
+    spacing = Spacing(10.0, clock, clock.sleep_until)
+    for before_s, after_s in ((5.0, 5.0), (14.0, 14.0), (23.5, 23.5), (30.0, 32.5), (41.5, 41.5), (41.75, 50.5)):
+        clock.now_s = before_s
+        spacing.wait()
+        assert clock.now_s == after_s
+
+
+def test_the_first_command_waits_for_nothing(clock):
+    clock.now_s = -1e9
+    Spacing(10.0, clock, clock.sleep_until).wait()
+    assert clock.now_s == -1e9
+
+
+def test_what_overslept_counts_from_when_it_woke(clock):
+    def oversleep(deadline_s):
+        clock.now_s = deadline_s + 1.0
+
+    spacing = Spacing(10.0, clock, oversleep)
+    spacing.wait()
+    spacing.wait()
+    assert clock.now_s == 5.0 + 9.0 + 1.0
+    spacing.wait()
+    assert clock.now_s == 5.0 + 20.0

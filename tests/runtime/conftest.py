@@ -27,8 +27,9 @@ class Rig:
         self.world.reset(1)
         self.servos = SimulatedServos(self.world)
         self.wire = []
+        self.paced = []  # how many frames had left each time a command was about to
         self.controller, self.bus, self.flight_log = assemble(
-            self.robot, FeetechBus, lambda: self.world.t_s, self._open
+            self.robot, FeetechBus, lambda: self.world.t_s, self._open, pace=lambda: self.paced.append(len(self.wire))
         )
         self.heartbeats = True
         self.outcome = None

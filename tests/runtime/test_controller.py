@@ -351,3 +351,19 @@ def test_release_on_exit_is_applied_after_a_fault_too_even_when_the_gate_has_lat
     rig.controller.leave()
     rig.tick()
     assert not rig.world.torque_on.any()
+
+
+def test_every_command_is_kept_apart_from_the_one_before_and_nothing_else_waits(rig):
+    rig.armed()
+    rig.paced.clear()
+    begun = len(rig.wire)
+    rig.tick(5)
+    commands = [begun + index for index, frame in enumerate(rig.wire[begun:]) if feetech.writes_in(frame)]
+    assert len(commands) == 5
+    assert rig.paced == commands
+
+
+def test_who_sends_nothing_waits_for_nothing():
+    rig = Rig(control__supervision="shadow")
+    rig.engaged()
+    assert rig.paced == []
