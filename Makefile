@@ -55,7 +55,7 @@ faults: graphics
 # Over 20 000 random plans for the bounds, and a thousand times as many inputs for the codecs as `make test` gives them.
 properties: $(READY)
 	EDGEVLA_EXAMPLES=34 $(BIN)/pytest --timeout 3600 tests/control/test_motion.py tests/control/test_limits.py
-	$(BIN)/python -m tests.motors.fuzz_codecs --json reports/fuzz.json
+	$(BIN)/python -m tests.motors.fuzz_codecs --count 1000000 --json reports/fuzz.json
 
 # Half an hour with JOBS=1: changes the bounds and the codecs a thousand times over, and wants a test to fail each time.
 JOBS ?= 1
