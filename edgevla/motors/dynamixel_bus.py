@@ -12,11 +12,11 @@ from edgevla.messages import JointState, ServoHealth
 from edgevla.motors import dynamixel, x_series
 from edgevla.motors.bus import MotorBus, ServoInfo
 from edgevla.motors.deadman import DeadmanTripped
-from edgevla.motors.dynamixel_line import DynamixelLine
 from edgevla.motors.errors import ServoRefused
 from edgevla.motors.fit import refuse_narrow, refuse_outside
 from edgevla.motors.port import SerialPort
 from edgevla.motors.scale import CountScale
+from edgevla.motors.servo_line import ServoLine
 from edgevla.registers import AllowedWrite, RegisterWrite
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class DynamixelBus(MotorBus):
         self._joints = tuple(joints)
         self._joint = {joint.name: joint for joint in joints}
         self._transport = transport
-        self._line = DynamixelLine(transport, {joint.id: joint.name for joint in joints})
+        self._line = ServoLine(dynamixel, transport, {joint.id: joint.name for joint in joints})
         self._reply_timeout_s = reply_timeout_s
         self._patience_s = max(reply_timeout_s, _PATIENCE_S)
         self._watchdog = round(deadman_s / x_series.WATCHDOG_S)
@@ -182,11 +182,11 @@ class DynamixelBus(MotorBus):
     def _read(self, timeout_s: float) -> JointState:
         t_s = self._clock()
         start = x_series.PRESENT_VELOCITY.address
-        blocks = self._line.read_all(start, x_series.PRESENT_POSITION.end - start, timeout_s)
+        replies = self._line.read_all(start, x_series.PRESENT_POSITION.end - start, timeout_s)
         position_rad: list[float] = []
         velocity_rad_s: list[float] = []
         for joint in self._joints:
-            block = blocks[joint.id]
+            block = replies[joint.id].data
             position_rad.append(SCALE.angle_rad(joint, x_series.PRESENT_POSITION.unpack(block, start)))
             turning = x_series.PRESENT_VELOCITY.unpack(block, start)
             velocity_rad_s.append(joint.sign * turning * x_series.VELOCITY_RAD_S)
@@ -229,9 +229,9 @@ class DynamixelBus(MotorBus):
 
     def _confirm_standing(self, state: JointState) -> None:
         start = _PREPARED_BLOCK.start
-        blocks = self._line.read_all(start, len(_PREPARED_BLOCK), self._patience_s)
+        replies = self._line.read_all(start, len(_PREPARED_BLOCK), self._patience_s)
         for joint, standing in zip(self._joints, SCALE.goals(self._joints, state.position_rad), strict=True):
-            block, who = blocks[joint.id], f"servo {joint.id} ({joint.name})"
+            block, who = replies[joint.id].data, f"servo {joint.id} ({joint.name})"
             if x_series.BUS_WATCHDOG.unpack(block, start) == x_series.WATCHDOG_TRIPPED:
                 raise DeadmanTripped(
                     f"{who} has stopped by itself and takes no goal", fix="power it off and on, then arm again"
@@ -245,9 +245,9 @@ class DynamixelBus(MotorBus):
 
     def _set(self, register: Register, value: int, what: str) -> None:
         self._write_same(register, value)
-        blocks = self._line.read_all(register.address, register.length, self._patience_s)
+        replies = self._line.read_all(register.address, register.length, self._patience_s)
         for joint in self._joints:
-            if register.unpack(blocks[joint.id], register.address) != value:
+            if register.unpack(replies[joint.id].data, register.address) != value:
                 raise ServoRefused(
                     f"servo {joint.id} ({joint.name}) did not {what}",
                     fix="check its cable and its alarm, then power it off and on",

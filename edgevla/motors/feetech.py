@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HEADER = b"\xff\xff"
 BROADCAST = 0xFE
 MAX_ID = 0xFD
+PING_BYTES = 0  # a ping is answered without data
 OVERHEAD_BYTES = 6  # header, id, length, instruction or error, checksum
 _UNCOUNTED_BYTES = 4  # header, id and the length byte itself
 _MAX_LENGTH = 0xFC  # a length of FF or FE would look like a header or a broadcast to a receiver out of step

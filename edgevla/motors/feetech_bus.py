@@ -11,10 +11,10 @@ from edgevla.messages import JointState, ServoHealth
 from edgevla.motors import feetech, sts3215
 from edgevla.motors.bus import MotorBus, ServoInfo
 from edgevla.motors.errors import GoalInvalid, ServoRefused
-from edgevla.motors.feetech_line import FeetechLine
 from edgevla.motors.fit import refuse_narrow, refuse_outside
 from edgevla.motors.port import SerialPort
 from edgevla.motors.scale import CountScale
+from edgevla.motors.servo_line import ServoLine
 from edgevla.registers import AllowedWrite, RegisterWrite
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FeetechBus(MotorBus):
         self._joints = tuple(joints)
         self._id_of = {joint.name: joint.id for joint in joints}
         self._transport = transport
-        self._line = FeetechLine(transport, {joint.id: joint.name for joint in joints})
+        self._line = ServoLine(feetech, transport, {joint.id: joint.name for joint in joints})
         self._reply_timeout_s = reply_timeout_s
         self._patience_s = max(reply_timeout_s, _PATIENCE_S)
         self._clock = clock
