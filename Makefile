@@ -52,9 +52,10 @@ latency: graphics
 faults: graphics
 	$(BIN)/edgevla faults --json reports/faults.json --markdown tests/hil/README.md
 
-# Over 20 000 random plans for the bounds, and a thousand times as many inputs for the codecs as `make test` gives them.
+# Half an hour: over 20 000 random plans for each of the bounds, a million inputs for each of the codecs.
 properties: $(READY)
 	EDGEVLA_EXAMPLES=34 $(BIN)/pytest --timeout 3600 tests/control/test_motion.py tests/control/test_limits.py
+	EDGEVLA_EXAMPLES=800 $(BIN)/pytest --timeout 7200 tests/control/test_workspace.py
 	$(BIN)/python -m tests.motors.fuzz_codecs --count 1000000 --json reports/fuzz.json
 
 # Half an hour with JOBS=1: changes the bounds and the codecs a thousand times over, and wants a test to fail each time.
