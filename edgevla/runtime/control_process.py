@@ -19,6 +19,7 @@ from edgevla.errors import EdgeVLAError
 from edgevla.messages import Chunk, Event, Failure, Heartbeat, Mode, Request, Shutdown, Status
 from edgevla.runtime import realtime
 from edgevla.runtime.arguments import ProcessArguments, parse_process_arguments
+from edgevla.runtime.flightlog import TickTiming
 from edgevla.runtime.link import inherited
 from edgevla.runtime.ticklog import TICKS_FILE, TickLog
 from edgevla.runtime.wiring import open_controller
@@ -117,17 +118,18 @@ class ControlProcess:
         outcome = self._controller.tick(now_s)
         self._tell(now_s, count)
         wire_s = self._bus.wait_s - waited_s
-        self.log.add(tick, outcome, time.monotonic() - now_s - wire_s, wire_s)
-        self._remember(now_s)
+        work_s = time.monotonic() - now_s - wire_s
+        self.log.add(tick, outcome, work_s, wire_s)
+        self._remember(now_s, TickTiming(tick.lateness_s, tick.skipped, work_s, wire_s))
         if outcome.fresh_chunk and self._controller.chunk is not None:
             self.log.add_played(self._controller.chunk, time.monotonic() - self._controller.chunk.t_obs_s)
 
-    def _remember(self, now_s: float) -> None:
+    def _remember(self, now_s: float, timing: TickTiming | None = None) -> None:
         """Add to the flight log, and write it out once for every fault."""
         controller, state = self._controller, self._controller.state
         measured_rad = state.position_rad if state is not None else ()
         self._flight_log.add(
-            now_s, controller.mode, controller.reason, measured_rad, controller.setpoint_rad, controller.chunk
+            now_s, controller.mode, controller.reason, measured_rad, controller.setpoint_rad, controller.chunk, timing
         )
         latched = controller.mode is Mode.FAULT
         if latched and not self._latched and not controller.moving and self._report is not None:

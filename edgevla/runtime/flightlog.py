@@ -1,8 +1,9 @@
 """The flight log: the last seconds of everything, kept in memory and written when something latches.
 
 One JSON object a line and tick: mode and reason, where the joints were and were told to be, the plan that was played
-and the observation it came from, and every frame that was sent or blocked. Remembering costs a few references a
-tick. Writing happens in a thread of ordinary priority, and only once the arm stands still or nothing can be sent.
+and the observation it came from, how late the tick was and what it took, and every frame that was sent or blocked.
+Remembering costs a few references a tick. Writing happens in a thread of ordinary priority, and only once the arm
+stands still or nothing can be sent.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 SECONDS = 10.0
 
 
+class TickTiming(NamedTuple):
+    """How one tick kept its time."""
+
+    lateness_s: float
+    skipped: int
+    work_s: float
+    wire_s: float  # waiting for the line, not counted as work
+
+
 class Entry(NamedTuple):
     """One tick."""
 
@@ -36,6 +46,7 @@ class Entry(NamedTuple):
     setpoint_rad: tuple[float, ...]
     plan: Chunk | None
     frames: tuple[tuple[bytes, bool], ...]  # and whether the gate blocked it
+    timing: TickTiming | None
 
 
 class FlightLog:
@@ -70,9 +81,11 @@ class FlightLog:
         measured_rad: tuple[float, ...],
         setpoint_rad: tuple[float, ...],
         plan: Chunk | None,
+        timing: TickTiming | None = None,
     ) -> None:
-        """Remember one tick, with the frames that went out since the one before."""
-        self._entries.append(Entry(t_s, mode, reason, measured_rad, setpoint_rad, plan, tuple(self._frames)))
+        """Remember one tick, with the frames that went out since the one before; no timing for one that broke."""
+        frames = tuple(self._frames)
+        self._entries.append(Entry(t_s, mode, reason, measured_rad, setpoint_rad, plan, frames, timing))
         self._frames.clear()
 
     def write(self, path: Path) -> threading.Thread:
@@ -92,7 +105,7 @@ class FlightLog:
 
 
 def _plain(entry: Entry) -> dict[str, object]:
-    plan = entry.plan
+    plan, timing = entry.plan, entry.timing
     return {
         "t_s": round(entry.t_s, 6),
         "mode": entry.mode.value,
@@ -109,6 +122,14 @@ def _plain(entry: Entry) -> dict[str, object]:
             "stages_ms": plan.stages,
             "rate_hz": plan.rate_hz,
             "actions_rad": plan.actions_rad,
+        },
+        "timing": None
+        if timing is None
+        else {
+            "lateness_us": round(timing.lateness_s * 1e6, 1),
+            "skipped": timing.skipped,
+            "work_us": round(timing.work_s * 1e6, 1),
+            "wire_us": round(timing.wire_s * 1e6, 1),
         },
         "sent": [frame.hex() for frame, blocked in entry.frames if not blocked],
         "blocked": [frame.hex() for frame, blocked in entry.frames if blocked],

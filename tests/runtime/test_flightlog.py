@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgevla.messages import Mode
 from edgevla.motors import feetech
-from edgevla.runtime.flightlog import SECONDS
+from edgevla.runtime.flightlog import SECONDS, TickTiming
 
 
 def remembered(rig, path):
@@ -24,6 +24,7 @@ def tick(rig, count=1):
             controller.state.position_rad,
             controller.setpoint_rad,
             controller.chunk,
+            TickTiming(lateness_s=57e-6, skipped=1, work_s=0.8e-3, wire_s=2e-3),
         )
 
 
@@ -34,6 +35,7 @@ def test_every_tick_has_its_mode_its_plan_and_the_bytes_it_sent(rig, tmp_path):
     assert last["mode"] == "engaged"
     assert last["plan"]["seq"] == rig.controller.chunk.seq
     assert last["plan"]["age_ms"] > 0
+    assert last["timing"] == {"lateness_us": 57.0, "skipped": 1, "work_us": 800.0, "wire_us": 2000.0}
     assert bytes.fromhex(last["sent"][-1]) == rig.wire[-1]
     assert last["blocked"] == []
 
