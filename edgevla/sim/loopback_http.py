@@ -29,6 +29,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.closing = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(_CLOSE_POLL_S,), name="http", daemon=True)
         self._thread.start()
+        self.thread_id = self._thread.native_id or 0
 
     def close(self) -> None:
         """Take no more connections, and tell the handlers that it is over."""

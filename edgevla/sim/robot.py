@@ -1,7 +1,9 @@
 """The simulated robot: what the runtime meets is a serial port with six servos and two HTTP cameras.
 
 It runs in real time. The bus thread stands for servo firmware and the physics thread for nature, neither of which
-waits for the computer: where permitted both run under SCHED_FIFO. The cameras are a process of their own.
+waits for the computer: where permitted both run under SCHED_FIFO, and so do the threads that answer requests, because
+whoever holds the interpreter or the world's lock and is put aside by another program holds up all. The cameras are a
+process of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 BUS_PRIORITY = 70
 PHYSICS_PRIORITY = 60
+STAGE_PRIORITY = 5
 _POSE_EVERY = 2  # physics steps
 _JUDGE_EVERY = 5
 
@@ -75,7 +78,11 @@ class SimulatedRobot:
             started.callback(self._server.close)
             self._started = started.pop_all()
         self.realtime = realtime and _outrank(
-            {self._bus.thread_id: BUS_PRIORITY, self._physics.thread_id: PHYSICS_PRIORITY}
+            {
+                self._bus.thread_id: BUS_PRIORITY,
+                self._physics.thread_id: PHYSICS_PRIORITY,
+                self._server.thread_id: STAGE_PRIORITY,  # inherited by the thread of each request
+            }
         )
         self.url = self._server.url
         self.cameras = self._cameras.cameras

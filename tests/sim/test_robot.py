@@ -235,6 +235,19 @@ def test_a_malformed_request_is_refused_and_changes_nothing(simulator, path, bod
     assert simulator.state()["instruction"] == ""
 
 
+def test_whoever_answers_a_request_is_not_put_aside_by_other_programs(simulator):
+    if not simulator.realtime:
+        pytest.skip("SCHED_FIFO is not permitted here")
+    open_request = http.client.HTTPConnection(simulator.url.removeprefix("http://"))
+    open_request.request("GET", "/state")
+    open_request.getresponse().read()
+    threads = [int(task.name) for task in Path(f"/proc/{simulator.pid}/task").iterdir()]
+    ranks = [os.sched_getparam(thread).sched_priority for thread in threads]
+    open_request.close()
+    assert {5, 60, 70} <= set(ranks)
+    assert ranks.count(5) >= 2, "the server and the thread of this request"
+
+
 # Beginning and end
 
 
