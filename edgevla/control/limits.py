@@ -174,14 +174,23 @@ class Limits:
         )
 
     def _border_ahead(self, motions: tuple[Motion, ...]) -> str:
-        """The border that braking from here would cross. What was checked on the last tick need not be again."""
+        """The border that braking from here would cross, the tool's speed included.
+
+        A pose that was checked on the last tick need not be again; the speed is that of every single step.
+        """
         if self._workspace is None:
             return ""
+        tool_m = self._workspace.tool_m(self.position_rad)
         tick = 0
         while True:
+            position_rad = [motion.position_rad for motion in motions]
+            before_m, tool_m = tool_m, self._workspace.tool_m(position_rad)
+            border = self._workspace.speeding(math.dist(before_m, tool_m) / self._dt_s)
+            if border:
+                return border
             standing = all(motion.standing for motion in motions)
             if standing or tick % _BORDER_EVERY == 0:
-                border = self._workspace.trespass([motion.position_rad for motion in motions])
+                border = self._workspace.trespass(position_rad)
                 if border or standing:
                     return border
             motions = self._braked(motions)

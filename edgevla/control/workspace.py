@@ -76,11 +76,22 @@ class Workspace:
                 return f"{names} {distance_m * 1e3:.1f} mm apart, {self._config.clearance * 1e3:g} mm needed"
         return ""
 
+    def tool_m(self, position_rad: Sequence[float]) -> tuple[float, ...]:
+        """Where the tool is in a pose, x, y and z in the world."""
+        self._pose(position_rad)
+        return tuple(self._data.site_xpos[self._tool])
+
+    def speeding(self, speed_m_s: float) -> str:
+        """Why a speed of the tool is not allowed; empty when it is."""
+        if speed_m_s <= self._config.tool_speed:
+            return ""
+        return f"tool at {speed_m_s * 1e3:.0f} mm/s, {self._config.tool_speed * 1e3:g} mm/s allowed"
+
     def speed_share(self, position_rad: Sequence[float], velocity_rad_s: Sequence[float]) -> float:
         """By how much these joint velocities must be scaled, at most 1, for the tool to keep its speed limit.
 
-        Counts the joints' contributions without their directions, so the limit also holds while they brake one
-        after the other.
+        Counts the joints' contributions without their directions, so that they rarely need more than this when they
+        brake one after the other.
         """
         self._pose(position_rad)
         self._mujoco.mj_comPos(self._model, self._data)

@@ -233,17 +233,29 @@ def test_every_joint_has_its_own_limits():
 
 
 class Fence:
-    """A workspace for one joint: it may not go beyond `border_rad`; keeps the poses that it was asked about."""
+    """A workspace for one joint with a tool 2 m from it; keeps the poses and speeds that it was asked about.
 
-    def __init__(self, border_rad=math.inf, share=1.0):
+    The joint may not go beyond `border_rad`, nor the tool be faster than `fastest_m_s`.
+    """
+
+    def __init__(self, border_rad=math.inf, share=1.0, fastest_m_s=math.inf):
         self.border_rad = border_rad
         self.share = share
+        self.fastest_m_s = fastest_m_s
+        self.speeds_m_s = []
         self.asked_rad = []
         self.goals_rad_s = []
 
     def trespass(self, position_rad):
         self.asked_rad.append(position_rad[0])
         return "the fence" if position_rad[0] > self.border_rad else ""
+
+    def tool_m(self, position_rad):
+        return (0.5, 2.0 * position_rad[0], 0.0)
+
+    def speeding(self, speed_m_s):
+        self.speeds_m_s.append(speed_m_s)
+        return "too fast" if speed_m_s > self.fastest_m_s else ""
 
     def speed_share(self, _position_rad, velocity_rad_s):
         self.goals_rad_s.append(velocity_rad_s)
@@ -288,6 +300,31 @@ def test_the_arm_brakes_in_front_of_the_border_and_says_which():
     assert max(each.position_rad[0] for each in shaped) <= 0.3
     assert shaped[-1].position_rad[0] > 0.29
     assert {each.fenced for each in shaped} == {"", "the fence"}
+
+
+def test_the_speed_of_the_tool_is_looked_at_in_every_step_of_the_braking_path():
+    fence = Fence()
+    limits, free = fenced_at(0.0, fence), limits_at(0.0)
+    for _ in range(12):
+        fence.speeds_m_s.clear()
+        path_rad = [free.position_rad[0]]
+        for each in (limits, free):
+            each.follow(Wanted((0.3,), (0.0,)), [each.position_rad[0]])
+        here = free._motions
+        path_rad.append(free.position_rad[0])
+        while not free.standing:
+            path_rad.append(free.brake().position_rad[0])
+        free._motions = here
+        assert fence.speeds_m_s == pytest.approx([2.0 * abs(b - a) / DT_S for a, b in pairwise(path_rad)])
+
+
+def test_a_step_that_would_make_the_tool_too_fast_is_not_taken_and_the_arm_goes_on_below():
+    limits = fenced_at(0.0, Fence(fastest_m_s=1.5))
+    shaped = [limits.follow(Wanted((1.4,), (0.0,)), limits.position_rad) for _ in range(60)]
+    speeds_m_s = [2.0 * (b.position_rad[0] - a.position_rad[0]) / DT_S for a, b in pairwise(shaped)]
+    assert 1.2 < max(speeds_m_s) <= 1.5
+    assert {each.fenced for each in shaped} == {"", "too fast"}
+    assert shaped[-1].position_rad[0] > 0.6
 
 
 def test_the_speed_share_of_the_tool_slows_every_joint_down():
