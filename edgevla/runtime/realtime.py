@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from edgevla.memory import lock_memory
 from edgevla.messages import Granted
 
 if TYPE_CHECKING:
     from edgevla.config.robot import Realtime
-
-_MCL_CURRENT_AND_FUTURE = 1 | 2
 
 
 def sleep_until(deadline_s: float) -> None:
@@ -46,7 +44,7 @@ def request(wanted: Realtime) -> Granted:
             os.sched_setaffinity(0, {wanted.cpu})
         except (OSError, AttributeError):
             refused.append(f"core {wanted.cpu}")
-    mlock = wanted.lock_memory and _lock_memory()
+    mlock = wanted.lock_memory and lock_memory()
     if wanted.lock_memory and not mlock:
         refused.append("locked memory (a page fault can delay a tick)")
     line = (
@@ -57,8 +55,3 @@ def request(wanted: Realtime) -> Granted:
 
 def _affinity() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0))) if sys.platform == "linux" else ()
-
-
-def _lock_memory() -> bool:
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.mlockall(_MCL_CURRENT_AND_FUTURE) == 0)

@@ -13,6 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from edgevla.memory import lock_memory
 from edgevla.sim.bus_server import BusServer
 from edgevla.sim.camera_process import CameraProcess
 from edgevla.sim.faulty_servos import FaultyServos
@@ -77,6 +78,8 @@ class SimulatedRobot:
             self._server = StageServer(self)
             started.callback(self._server.close)
             self._started = started.pop_all()
+        if realtime:
+            lock_memory()  # where that is not permitted, as where SCHED_FIFO is not, it is late under load
         self.realtime = realtime and _outrank(
             {
                 self._bus.thread_id: BUS_PRIORITY,
