@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from edgevla.control.workspace import Workspace
 
 _LEADS = 0.9  # of `tracking`: a setpoint that far ahead is being held back by it
-_BORDER_EVERY = 2  # ticks of the braking path between two poses that are compared with the workspace
 CHANGED_RAD = math.radians(1.0)  # a setpoint this far from the plan counts as changed by the bounds
 
 
@@ -176,25 +175,19 @@ class Limits:
     def _border_ahead(self, motions: tuple[Motion, ...]) -> str:
         """The border that braking from here would cross, the tool's speed included.
 
-        A pose that was checked on the last tick need not be again; the speed is that of every single step.
+        Every pose of the way to standstill is looked at, because any of them may be the next one taken.
         """
         if self._workspace is None:
             return ""
         tool_m = self._workspace.tool_m(self.position_rad)
-        tick = 0
         while True:
             position_rad = [motion.position_rad for motion in motions]
             before_m, tool_m = tool_m, self._workspace.tool_m(position_rad)
-            border = self._workspace.speeding(math.dist(before_m, tool_m) / self._dt_s)
-            if border:
+            speed_m_s = math.dist(before_m, tool_m) / self._dt_s
+            border = self._workspace.speeding(speed_m_s) or self._workspace.trespass(position_rad)
+            if border or all(motion.standing for motion in motions):
                 return border
-            standing = all(motion.standing for motion in motions)
-            if standing or tick % _BORDER_EVERY == 0:
-                border = self._workspace.trespass(position_rad)
-                if border or standing:
-                    return border
             motions = self._braked(motions)
-            tick += 1
 
     def _narrow(self) -> None:
         """Take back what `start` widened, as far as the joint has moved inwards."""

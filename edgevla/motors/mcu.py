@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MAX_JOINTS = 16
 MAX_TTL_MS = 500
+MAX_ID = 252  # of a joint
 CONTROLLER = 255  # stands for the controller itself where a joint's id would stand
 COUNTS_PER_TURN = 65536
 
@@ -267,6 +268,6 @@ def _rows(payload: bytes, head: struct.Struct, row: struct.Struct) -> list[tuple
     if not 0 < count <= MAX_JOINTS or len(payload) != head.size + count * row.size:
         raise MessageError(f"{len(payload)} bytes for {count} joints")
     rows = list(row.iter_unpack(payload[head.size :]))
-    if len({each[0] for each in rows}) != count or any(each[0] == CONTROLLER for each in rows):
+    if len({each[0] for each in rows}) != count or any(each[0] > MAX_ID for each in rows):
         raise MessageError("a joint is named twice, or has no id")
     return rows

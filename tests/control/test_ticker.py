@@ -163,6 +163,13 @@ def test_a_command_in_time_is_not_held_up_and_one_after_a_late_one_waits_for_wha
         assert clock.now_s == after_s
 
 
+def test_who_comes_just_in_time_is_not_put_to_sleep(clock):
+    spacing = Spacing(10.0, clock, lambda _deadline_s: pytest.fail("slept"))
+    spacing.wait()
+    clock.now_s += 9.0
+    spacing.wait()
+
+
 def test_the_first_command_waits_for_nothing(clock):
     clock.now_s = -1e9
     Spacing(10.0, clock, clock.sleep_until).wait()

@@ -138,7 +138,12 @@ def test_an_arm_that_stands_in_forbidden_space_is_not_taken_over():
 SWING = ((-1.5, 0.0), (-1.2864484301194947, 0.0), (-1.3444870647028873, -1.5412573485538004), (-1.5, 0.0), (0.0, 0.0))
 
 
+# Looking at every second pose of the way to standstill let the gripper come as near as 2.5 mm to the table.
+GRAZE = ((1.0, 0.0), (0.265625, 1.5), (0.5, 1.0), (0.5, 1.0), (0.5, 1.0), (0.0, 0.0))
+
+
 @settings(max_examples=examples(10), deadline=None)
+@example([(pan_rad, 0.0, elbow_rad, 0.0, 0.0) for pan_rad, elbow_rad in GRAZE], 20)
 @example([(0.0, lift_rad, 0.0, flex_rad, 0.0) for lift_rad, flex_rad in SWING], 33)
 @given(st.lists(st.tuples(*[st.floats(-1.7, 1.7)] * 5), min_size=1, max_size=6), st.integers(5, 40))
 def test_whatever_is_planned_no_setpoint_trespasses_and_the_tool_keeps_its_speed(plans, ticks):
@@ -169,3 +174,4 @@ def test_the_tool_s_place_and_its_speed_limit_are_those_of_robot_yaml():
     assert space.tool_m(HOME_RAD) == pytest.approx(tuple(tool_at(HOME_RAD)))
     assert space.speeding(0.25) == ""
     assert space.speeding(0.2512) == "tool at 251 mm/s, 250 mm/s allowed"
+    assert space.speeding(2.0) == "tool at 2000 mm/s, 250 mm/s allowed"

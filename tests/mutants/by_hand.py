@@ -61,7 +61,6 @@ MUTANTS = [
     *_of(
         "control.limits",
         "tests/control/test_limits.py",
-        ("_BORDER_EVERY = 2", "_BORDER_EVERY = 3"),
         ("_LEADS = 0.9", "_LEADS = 0.91"),
         ("_LEADS = 0.9", "_LEADS = 0.89"),
         ("math.radians(1.0)", "math.radians(1.1)"),
@@ -117,6 +116,48 @@ MUTANTS = [
         ("if self._awaited else 0", "if self._awaited else 1"),
         ("return tuple(sorted(self._awaited))", "return tuple(self._awaited)"),
     ),
+    *_of(
+        "motors.dynamixel",
+        "tests/motors/test_dynamixel_codec.py",
+        ("BROADCAST = 0xFE", "BROADCAST = 0xFD"),
+        ("MAX_ID = 0xFC", "MAX_ID = 0xFD"),
+        ("STATUS = 0x55", "STATUS = 0x56"),
+        ("ALERT = 0x80", "ALERT = 0x40"),
+        ("PING_BYTES = 3", "PING_BYTES = 2"),
+        ("OVERHEAD_BYTES = 10", "OVERHEAD_BYTES = 11"),
+        ("_UNCOUNTED_BYTES = 7", "_UNCOUNTED_BYTES = 8"),
+        ("_POLYNOMIAL = 0x8005", "_POLYNOMIAL = 0x1021"),
+        ("BULK_WRITE = 0x93", "BULK_WRITE = 0x94"),
+        ("return max(1, len(self._awaited)", "return max(0, len(self._awaited)"),
+        ("if self._awaited else 0", "if self._awaited else 1"),
+        ("return tuple(sorted(self._awaited))", "return tuple(self._awaited)"),
+    ),
+    *_of(
+        "motors.mcu",
+        "tests/motors/test_mcu_codec.py",
+        ("MAX_JOINTS = 16", "MAX_JOINTS = 17"),
+        ("MAX_TTL_MS = 500", "MAX_TTL_MS = 1000"),
+        ("CONTROLLER = 255", "CONTROLLER = 254"),
+        ("COUNTS_PER_TURN = 65536", "COUNTS_PER_TURN = 65535"),
+        ('_STATE_JOINT = struct.Struct("<BHihBB")', '_STATE_JOINT = struct.Struct("<BHiHBB")'),
+        ("LEAST_INFO_BYTES = _INFO.size + _INFO_JOINT.size", "LEAST_INFO_BYTES = _INFO.size"),
+        ("TORQUE = 0x04", "TORQUE = 0x06"),
+        ("OLD_SEQUENCE = 5", "OLD_SEQUENCE = 6"),
+        ("EXPIRED = 1 << 1", "EXPIRED = 1 << 4"),
+        ("CURRENT = 1 << 1", "CURRENT = 1 << 3"),
+        ("TTL_MS = 18", "TTL_MS = 17"),
+    ),
+    *_of(
+        "motors.mcu_frame",
+        "tests/motors/test_mcu_codec.py",
+        ("VERSION = 1", "VERSION = 2"),
+        ("OVERHEAD_BYTES = 11", "OVERHEAD_BYTES = 10"),
+        ("MAX_PAYLOAD_BYTES = 245", "MAX_PAYLOAD_BYTES = 246"),
+        ('_HEAD = struct.Struct("<BBH")', '_HEAD = struct.Struct(">BBH")'),
+        ("return max(1, self._wire_bytes", "return max(0, self._wire_bytes"),
+        ("- len(self._pending) - 1)", "- len(self._pending))"),
+        ("if self.answer is None else 0", "if self.answer is None else 1"),
+    ),
 ]
 
 
@@ -158,8 +199,8 @@ def exit_code(mutant: Mutant) -> int:
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.meta_path.insert(0, _Finder(mutant))
-        tests = str(ROOT / mutant.tests)
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=ci", tests]))
+        plugins = ["-p", "no:cacheprovider", "-p", "tests.mutants.bounds", "--hypothesis-profile=mutants"]
+        os._exit(pytest.main(["-x", "-q", *plugins, str(ROOT / mutant.tests)]))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

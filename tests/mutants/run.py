@@ -3,7 +3,9 @@
     python -m tests.mutants.run [--jobs N] [MODULE ...]      for instance edgevla.control.gate
 
 Ends with 1 when a survivor is not listed, when one that is listed was killed, or when more than 3 % survive. Works in a
-scratch copy; property tests take few and always the same examples.
+scratch copy; property tests take few and always the same examples. A mutant counts as killed when a test fails, when it
+crashes, or when it computes until its time is up (bounds.py), which is counted apart and told by name; however else it
+ends, it counts as not tried.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +27,8 @@ COPIED = ("edgevla", "engines", "tests", "setup.py", "pyproject.toml")
 MAX_SURVIVING = 0.03
 MUTMUT = Path(sys.executable).with_name("mutmut")
 _ALIVE = (0, 5, 33)  # mutmut's codes: all tests passed, or none looked at the function
-_UNTRIED = (None, 2, 4, 34, 35)
+_KILLED = (1, -signal.SIGSEGV)  # a test failed; MuJoCo was given a name that is none
+_ENDLESS = -signal.SIGXCPU
 
 
 def main() -> int:
@@ -48,6 +52,7 @@ def main() -> int:
 
 
 def _copy(tree: Path) -> None:
+    (tree / "mutants").mkdir()
     for name in COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -56,9 +61,9 @@ def _copy(tree: Path) -> None:
 
 
 def _mutmut(tree: Path, *arguments: str) -> str:
-    environment = {"EDGEVLA_EXAMPLES": "0.05", "OMP_NUM_THREADS": "1"}
+    environment = {"EDGEVLA_EXAMPLES": "0.05", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree / "mutants")}
     run = subprocess.run(
-        ["nice", str(MUTMUT), *arguments],
+        [str(MUTMUT), *arguments],
         cwd=tree,
         env={**os.environ, **environment},
         capture_output=True,
@@ -85,21 +90,25 @@ def _files(codes: dict[str, int | None]) -> list[str]:
 def _judge(
     codes: dict[str, int | None], survivors: dict[Survivor, str], known: dict[Survivor, str], most: float
 ) -> int:
-    untried = [name for name, code in codes.items() if code in _UNTRIED]
-    print(f"{'file':32}{'mutants':>9}{'killed':>9}{'survive':>9}")
+    untried = [name for name, code in codes.items() if code not in (*_ALIVE, *_KILLED, _ENDLESS)]
+    print(f"{'file':32}{'mutants':>9}{'killed':>9}{'by time':>9}{'survive':>9}")
     for file in _files(codes):
         module = file.removesuffix(".py").replace("/", ".")
-        count = sum(name.rpartition(".")[0] == module for name in codes)
-        alive = sum(each.file == file for each in survivors)
-        print(f"{file:32}{count:9}{count - alive:9}{alive:9}")
+        each_code = [code for name, code in codes.items() if name.rpartition(".")[0] == module]
+        endless, alive = each_code.count(_ENDLESS), sum(each.file == file for each in survivors)
+        killed = endless + sum(map(each_code.count, _KILLED))
+        print(f"{file:32}{len(each_code):9}{killed:9}{endless:9}{alive:9}")
     share = len(survivors) / max(1, len(codes))
     print(f"{len(codes)} mutants, {len(survivors)} survive: {share:.1%}")
     for each in sorted(survivors.keys() - known.keys()):
         print(f"survives and is not listed: {each} {survivors[each]}")
     for each in sorted(known.keys() - survivors.keys()):
         print(f"listed as a survivor, but killed or gone: {each}")
+    for name, code in codes.items():
+        if code == _ENDLESS:
+            print(f"killed, for it never ended: {name}")
     for name in untried:
-        print(f"not tried: {name}")
+        print(f"not tried, ended with {codes[name]}: {name}")
     return int(survivors.keys() != known.keys() or bool(untried) or share >= most)
 
 
