@@ -5,7 +5,6 @@ A bundle is complete: loading one touches no network and no hub.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ import msgspec
 
 from edgevla.config.convert import convert
 from edgevla.config.policy import Action, Language, Manifest, Normalisation, TensorSpec
-from edgevla.config.policy_checks import MANIFEST, check_policy
+from edgevla.config.policy_checks import MANIFEST, check_policy, used_files
 from edgevla.config.problems import ConfigError, quoted
 from edgevla.config.source import parse_yaml, read_yaml
 from edgevla.config.units import TimeS
 from edgevla.config.written import yaml_text
 from edgevla.errors import EdgeVLAError
+from edgevla.files import sha256, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +38,6 @@ __all__ = [
     "load_manifest",
     "write_manifest",
 ]
-
-_BLOCK = 1 << 20
 
 
 class BundleError(EdgeVLAError):
@@ -80,6 +78,10 @@ class Bundle:
             raise BundleError(f'{self.folder}: the bundle has no graph "{variant}"', fix=f"use one of: {variants}")
         return self.path(self.manifest.graphs[variant])
 
+    def step(self, variant: str) -> Path | None:
+        """Where the step graph of a variant lies; None for a policy that takes one pass."""
+        return self.path(self.manifest.steps[variant]) if variant in self.manifest.steps else None
+
 
 def load_manifest(folder: Path) -> Bundle:
     """Read and check a bundle: policy.yaml, the hash of every file it lists, and the vocabulary.
@@ -92,7 +94,7 @@ def load_manifest(folder: Path) -> Bundle:
         manifest = _manifest(root)
     except ConfigError as error:
         raise BundleError(error.message, fix=error.fix) from None
-    wrong = [problem for name, sha256 in manifest.files.items() if (problem := _damage(folder, name, sha256))]
+    wrong = [problem for name, promised in manifest.files.items() if (problem := _damage(folder, name, promised))]
     if wrong:
         fix = "copy the bundle again; after a wanted change, write its policy.yaml anew"
         raise BundleError("\n".join(wrong), fix=fix)
@@ -103,37 +105,41 @@ def load_manifest(folder: Path) -> Bundle:
 def write_manifest(folder: Path, manifest: Manifest) -> Bundle:
     """Write policy.yaml, with the hashes of the files as they lie in the folder, and load the bundle.
 
-    `manifest.files` need only name files that no graph or vocabulary names; the hashes in it are not used. The same
-    manifest and files give the same bytes.
+    `manifest.files` need only name files that no other key of the manifest names; the hashes in it are not used. The
+    same manifest and files give the same bytes.
 
     Raises:
         BundleError: a file is missing, or the manifest contradicts itself; an older policy.yaml is left as it was.
     """
-    names = sorted({*manifest.files, *manifest.graphs.values(), manifest.language.vocabulary})
-    target, draft = folder / MANIFEST, folder / f".{MANIFEST}.new"
+    names = sorted({*manifest.files, *used_files(manifest).values()})
+    target = folder / MANIFEST
     try:
-        complete = msgspec.structs.replace(manifest, files={name: _sha256(folder / name) for name in names})
+        complete = msgspec.structs.replace(manifest, files={name: sha256(folder / name) for name in names})
         text = yaml_text(msgspec.to_builtins(complete))
         _manifest(parse_yaml(text, lambda line: f"{target}:{line}"))
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
+        write_whole(target, text.encode())
     except ConfigError as error:
         raise BundleError(error.message, fix=error.fix) from None
     except OSError as error:
-        raise BundleError(f"{error.filename}: {error.strerror}", fix="write the bundle's files, then this") from None
+        name = error.filename or target
+        raise BundleError(f"{name}: {error.strerror}", fix="write the bundle's files, then this") from None
     return load_manifest(folder)
 
 
 def check_fits(bundle: Bundle, robot: Robot) -> None:
     """Check that a bundle was made for this robot: joints in this order, cameras, and plans that last long enough.
 
+    A plan of n rows lasts n / rate_hz; a single row asks for nothing but itself, until the plan goes stale. A recurrent
+    policy is asked at its own rate: at another, no two of its observations would follow each other.
+
     Raises:
         BundleError: the message has both sides.
     """
-    action = bundle.manifest.action
-    if action.names != robot.joint_names:
+    action, joints = bundle.manifest.action, bundle.manifest.joints
+    if joints != robot.joint_names:
+        named = "action.names" if bundle.manifest.end_effector is None else "end_effector.joints"
         raise BundleError(
-            f"{bundle.folder}: action.names are [{', '.join(action.names)}]; "
+            f"{bundle.folder}: {named} are [{', '.join(joints)}]; "
             f"the joints of robot {robot.name} are [{', '.join(robot.joint_names)}]",
             fix="both must be the same, in the same order",
         )
@@ -146,8 +152,14 @@ def check_fits(bundle: Bundle, robot: Robot) -> None:
             f"robot {robot.name} has [{', '.join(cameras)}]",
             fix="add the missing camera to robot.yaml, under the name the policy knows",
         )
-    lasts = TimeS((action.horizon - 1) / action.rate_hz)
-    if lasts < robot.control.plan_hold_after:
+    if bundle.manifest.recurrent is not None and robot.control.replan != action.rate_hz:
+        raise BundleError(
+            f"{bundle.folder}: the policy remembers observations that come at {action.rate_hz:g} Hz; "
+            f"robot {robot.name} plans at {robot.control.replan.written()}",
+            fix=f"set control.replan in robot.yaml to {action.rate_hz:g} Hz, action.rate_hz",
+        )
+    lasts = TimeS(action.horizon / action.rate_hz)
+    if action.horizon > 1 and lasts < robot.control.plan_hold_after:
         raise BundleError(
             f"{bundle.folder}: a plan of {action.horizon} rows at {action.rate_hz:g} Hz lasts {lasts.written()}; "
             f"robot {robot.name} plays plans up to an age of {robot.control.plan_hold_after.written()}",
@@ -161,7 +173,7 @@ def _manifest(root: Node) -> Manifest:
     return manifest
 
 
-def _damage(folder: Path, name: str, sha256: str) -> str:
+def _damage(folder: Path, name: str, promised: str) -> str:
     """What is wrong with a listed file; empty when it is what policy.yaml vouches for."""
     path = folder / name
     try:
@@ -169,20 +181,12 @@ def _damage(folder: Path, name: str, sha256: str) -> str:
             return f"{path}: lies outside the bundle, at {path.resolve()}"
         if path.exists() and not path.is_file():
             return f"{path}: is not a regular file"
-        found = _sha256(path)
+        found = sha256(path)
     except FileNotFoundError:
         return f"{path}: is missing; policy.yaml lists it"
     except OSError as error:
         return f"{path}: cannot be read: {error.strerror}"
-    return "" if found == sha256 else f"{path}: its SHA-256 is {found}; policy.yaml says {sha256}"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return "" if found == promised else f"{path}: its SHA-256 is {found}; policy.yaml says {promised}"
 
 
 def _check_vocabulary(path: Path) -> None:

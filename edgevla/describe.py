@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
+from edgevla.config.family_checks import SECTIONS
+from edgevla.config.policy_families import EXECUTION
+from edgevla.config.statistics_checks import LISTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edgevla.bundle import Bundle
+    from edgevla.bundle import Bundle, Normalisation
     from edgevla.config.robot import Camera, Joint, Robot
     from edgevla.config.units import AngleRad
 
@@ -46,42 +52,76 @@ def describe_robot(robot: Robot) -> Tables:
 
 
 def describe_bundle(bundle: Bundle) -> Tables:
-    """The tables "policy", "inputs", "statistics" and "files"."""
+    """The tables "policy", "inputs", "state" and "action" with their statistics, and "files"."""
     manifest, action = bundle.manifest, bundle.manifest.action
     settings: dict[str, str | int] = {
         "name": manifest.name,
         "family": manifest.family,
         "graphs": ", ".join(manifest.graphs),
+        "steps": ", ".join(manifest.steps) or "none: one pass",
         "action.output": action.output,
+        "action.space": action.space,
         "action.kind": action.kind,
+        "action.absolute": ", ".join(action.absolute) or "none",
+        "action.chained": "yes" if action.chained else "no",
         "action.unit": action.unit,
         "action.rate": f"{action.rate_hz:g} Hz",
         "action.horizon": action.horizon,
         "language.length": manifest.language.length,
         "language.instructions": "; ".join(manifest.language.instructions),
     }
-    statistics: list[Row] = [
-        {
-            "joint": joint,
-            "state_mean": f"{manifest.state.mean[index]:.4g}",
-            "state_std": f"{manifest.state.std[index]:.4g}",
-            "action_mean": f"{action.normalisation.mean[index]:.4g}",
-            "action_std": f"{action.normalisation.std[index]:.4g}",
-        }
-        for index, joint in enumerate(action.names)
-    ]
+    for name in ("end_effector", *SECTIONS, "quantisation"):
+        settings.update(_section(name, getattr(manifest, name)))
+    execution = _section("execution", manifest.execution)
+    settings.update({key: execution[key] for key in ("execution.kind", *_read_by(manifest.execution.kind))})
     return {
         "policy": _settings(settings),
         "inputs": [
             {"name": tensor.name, "source": tensor.source, "dtype": tensor.dtype, "shape": _by(*tensor.shape)}
             for tensor in manifest.inputs
         ],
-        "statistics": statistics,
+        "state": _statistics(manifest.joints, manifest.state),
+        "action": _statistics(action.names, action.normalisation),
         "files": [
             {"file": file, "bytes": bundle.path(file).stat().st_size, "sha256": sha256}
             for file, sha256 in manifest.files.items()
         ],
     }
+
+
+def _section(name: str, section: msgspec.Struct | None) -> dict[str, str | int]:
+    """The numbers of a section that decoding or execution goes by, those left out of the file too."""
+    values = {} if section is None else msgspec.structs.asdict(section)
+    return {f"{name}.{key}": _plain(value) for key, value in values.items()}
+
+
+def _read_by(kind: str) -> list[str]:
+    return [f"execution.{key}" for key in EXECUTION[kind]]
+
+
+def _plain(value: object) -> str | int:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, msgspec.Struct):
+        return ", ".join(f"{key} {inner}" for key, inner in msgspec.structs.asdict(value).items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return value if isinstance(value, int) else str(value)
+
+
+def _statistics(names: tuple[str, ...], statistics: Normalisation) -> list[Row]:
+    low, high = LISTS[statistics.kind]
+    return [
+        {
+            "name": name,
+            "kind": statistics.kind,
+            low: f"{getattr(statistics, low)[index]:.4g}",
+            high: f"{getattr(statistics, high)[index]:.4g}",
+            "eps": f"{statistics.eps:g}",
+            "mask": "scaled" if not statistics.mask or statistics.mask[index] else "passes through",
+        }
+        for index, name in enumerate(names)
+    ]
 
 
 def _settings(settings: Mapping[str, str | int]) -> list[Row]:

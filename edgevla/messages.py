@@ -49,7 +49,8 @@ class StageTimes(msgspec.Struct, frozen=True, kw_only=True):
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """A short plan. Row i is the joint setpoint for the moment `t_obs_s + i / rate_hz`.
 
-    An invalid chunk carries its reason and no rows; it never turns into motion.
+    An invalid chunk carries its reason and no rows; it never turns into motion. `done`: the policy says that it has
+    carried out the instruction; the rows stand still.
     """
 
     seq: int
@@ -58,6 +59,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     actions_rad: tuple[tuple[float, ...], ...]  # (horizon, joints), absolute
     valid: bool
     reason: str = ""
+    done: bool = False
     instruction: str = ""
     stages: StageTimes = StageTimes()
 

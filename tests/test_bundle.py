@@ -9,6 +9,7 @@ import pytest
 
 from edgevla.bundle import (
     Action,
+    Bundle,
     BundleError,
     Language,
     Manifest,
@@ -19,7 +20,11 @@ from edgevla.bundle import (
     write_manifest,
 )
 from edgevla.config.load import load_robot
+from edgevla.config.policy_families import Recurrent
+from edgevla.control.limits import Wanted
+from edgevla.control.timeline import Timeline
 from edgevla.describe import describe_bundle, describe_robot
+from edgevla.messages import Chunk
 from edgevla.shipped import shipped
 
 ROBOT = Path(__file__).parents[1] / "engines/so101-tabletop/robot.yaml"
@@ -58,6 +63,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def with_rows(folder: Path, horizon: int) -> Bundle:
+    """The bundle, with plans of so many rows."""
+    return write_manifest(folder, manifest_of(action=msgspec.structs.replace(manifest_of().action, horizon=horizon)))
+
+
 def refusal(folder: Path) -> str:
     with pytest.raises(BundleError) as caught:
         load_manifest(folder)
@@ -90,8 +100,8 @@ def test_more_files_than_the_graphs_can_be_vouched_for(folder):
 
 def test_a_manifest_that_contradicts_itself_is_not_written(folder):
     before = (folder / "policy.yaml").read_bytes()
-    with pytest.raises(BundleError, match=r"action\.horizon: got 1; must be at least 2 and at most 1024"):
-        write_manifest(folder, manifest_of(action=msgspec.structs.replace(manifest_of().action, horizon=1)))
+    with pytest.raises(BundleError, match=r"action\.horizon: got 0; must be at least 1 and at most 1024"):
+        with_rows(folder, 0)
     with pytest.raises(BundleError, match=r"policy-int8\.onnx: No such file or directory - write the bundle's files"):
         write_manifest(folder, manifest_of(graphs={"int8": "policy-int8.onnx"}))
     assert (folder / "policy.yaml").read_bytes() == before
@@ -304,21 +314,52 @@ def test_a_policy_that_looks_through_every_camera_fits(folder):
 
 
 def test_a_plan_that_lasts_just_until_it_is_stale_fits(folder):
-    bundle = write_manifest(folder, manifest_of(action=msgspec.structs.replace(manifest_of().action, horizon=4)))
-    check_fits(bundle, load_robot(ROBOT, {"control.plan_hold_after": "300 ms"}))
+    check_fits(with_rows(folder, 3), load_robot(ROBOT, {"control.plan_hold_after": "300 ms"}))
 
 
 def test_a_plan_that_ends_before_it_is_stale_does_not_fit(folder):
-    bundle = write_manifest(folder, manifest_of(action=msgspec.structs.replace(manifest_of().action, horizon=3)))
     with pytest.raises(
-        BundleError, match=r"3 rows at 10 Hz lasts 200 ms; .* up to an age of 300 ms - set control\.plan_ho"
+        BundleError, match=r"2 rows at 10 Hz lasts 200 ms; .* up to an age of 300 ms - set control\.plan_ho"
     ):
-        check_fits(bundle, load_robot(ROBOT))
+        check_fits(with_rows(folder, 2), load_robot(ROBOT))
+
+
+def test_a_single_row_is_asked_for_until_it_is_stale_however_long_that_is(folder):
+    check_fits(with_rows(folder, 1), load_robot(ROBOT))
+    timeline = Timeline(len(JOINTS), hold_after_s=0.3)
+    row = tuple(0.1 * number for number in range(len(JOINTS)))
+    assert timeline.offer(Chunk(seq=0, t_obs_s=5.0, rate_hz=10.0, actions_rad=(row,), valid=True), now_s=5.05) == ""
+    for now_s in (5.05, 5.1, 5.299):
+        assert timeline.wanted(now_s) == Wanted(row, (0.0,) * len(JOINTS))
+    assert timeline.wanted(5.301) is None
+
+
+@pytest.mark.parametrize(("replan", "fits"), [("10 Hz", True), ("20 Hz", False), ("5 Hz", False)])
+def test_a_policy_that_remembers_is_asked_at_the_rate_of_its_memory(folder, replan, fits):
+    bundle = write_manifest(folder, manifest_of(family="recurrent", recurrent=Recurrent(window=8, hidden=16)))
+    robot = load_robot(ROBOT, {"control.replan": replan})
+    if fits:
+        check_fits(bundle, robot)
+    else:
+        with pytest.raises(BundleError, match=rf"come at 10 Hz; .* plans at {replan} - set control\.replan"):
+            check_fits(bundle, robot)
+
+
+def test_a_full_disk_is_one_line_and_leaves_policy_yaml_as_it_was(folder, monkeypatch):
+    def full(_path):
+        raise OSError(28, "No space left on device")
+
+    before, files = (folder / "policy.yaml").read_bytes(), sorted(folder.iterdir())
+    monkeypatch.setattr("edgevla.files.sync", full)
+    with pytest.raises(BundleError, match=r"policy\.yaml: No space left on device"):
+        with_rows(folder, 9)
+    assert (folder / "policy.yaml").read_bytes() == before
+    assert sorted(folder.iterdir()) == files
 
 
 def test_tables_are_plain_data_with_the_same_keys_in_every_row(folder):
     tables = {**describe_robot(load_robot(ROBOT)), **describe_bundle(load_manifest(folder))}
-    assert list(tables) == ["robot", "joints", "cameras", "policy", "inputs", "statistics", "files"]
+    assert list(tables) == ["robot", "joints", "cameras", "policy", "inputs", "state", "action", "files"]
     for rows in tables.values():
         assert rows
         assert len({tuple(row) for row in rows}) == 1
@@ -330,12 +371,8 @@ def test_tables_show_values_as_people_write_them(folder):
     assert tables["joints"][0]["position_hard"] == "-110 deg .. 110 deg"
     assert {"setting": "control.rate", "value": "50 Hz"} in tables["robot"]
     assert tables["cameras"][0]["size"] == "288x288"
+    assert {"setting": "action.chained", "value": "no"} in tables["policy"]
     assert tables["inputs"][0] == {"name": "front", "source": "camera:front", "dtype": "float32", "shape": "1x3x96x96"}
-    assert tables["statistics"][0] == {
-        "joint": "shoulder_pan",
-        "state_mean": "0",
-        "state_std": "1e-05",
-        "action_mean": "0",
-        "action_std": "1e-05",
-    }
+    row = {"name": "shoulder_pan", "kind": "mean_std", "mean": "0", "std": "1e-05", "eps": "0", "mask": "scaled"}
+    assert tables["state"][0] == tables["action"][0] == row
     assert tables["files"][0]["bytes"] == len(GRAPH)

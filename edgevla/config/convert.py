@@ -69,7 +69,9 @@ class _Walk:
     def _scalar(self, node: Node, kind: kinds.Type, path: KeyPath) -> object:
         if not _is_scalar_of(node.value, kind):
             return self._refuse(path, expected(kind))
-        return float(cast("float", node.value)) if isinstance(kind, kinds.FloatType) else node.value
+        members = kind.types if isinstance(kind, kinds.UnionType) else (kind,)
+        is_float = any(isinstance(member, kinds.FloatType) for member in members)
+        return float(node.value) if is_float and isinstance(node.value, int) else node.value
 
     def _quantity(self, node: Node, kind: kinds.CustomType, path: KeyPath) -> object:
         if not issubclass(kind.cls, Quantity):
