@@ -10,7 +10,7 @@ import numpy as np
 from edgevla.errors import EdgeVLAError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,3 +84,14 @@ def warm_up(engine: Engine, runs: int = 2) -> None:
     zeros = {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in engine.inputs}
     for _ in range(runs):
         engine.run(zeros)
+
+
+def check_inputs(expected: Sequence[Tensor], given: Mapping[str, NDArray[Any]]) -> None:
+    """Compare what is about to be run with what the graph takes.
+
+    Raises:
+        ValueError: an input is missing, unknown, or of another dtype or shape.
+    """
+    found = {Tensor(name, str(np.asarray(value).dtype), np.shape(value)) for name, value in given.items()}
+    if found != set(expected):
+        raise ValueError(f"the graph takes {', '.join(map(str, expected))}; given {', '.join(map(str, found))}")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgevla.engine.base import Engine, EngineMissing, GraphRefused, Tensor, warm_up
+from edgevla.engine.cache import EngineCache
+from edgevla.engine.decode_node import ACTIONS
+from edgevla.engine.graph import read_graph
+from edgevla.engine.optional import member
 from edgevla.plugins import find
 
 if TYPE_CHECKING:
@@ -12,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgevla.bundle import Manifest
+    from edgevla.engine.cuda import Cuda
 
 
 def cpu(path: Path) -> Engine:
@@ -26,14 +32,31 @@ def cuda(path: Path) -> Engine:
 
 def onnxruntime(path: Path, provider: str) -> Engine:
     """Load `path` with onnxruntime, which a machine with TensorRT need not have."""
+    engine: Engine = member("ort").OrtEngine(path, provider)
+    return engine
+
+
+def tensorrt(path: Path) -> Engine:
+    """The engine that `edgevla build` made from `path` on this device."""
+    tensorrt_engine = member("tensorrt_engine")
+    cuda: Cuda = member("cuda_pycuda").PyCuda()
     try:
-        from edgevla.engine.ort import OrtEngine
-    except ImportError as error:
-        raise EngineMissing(f"onnxruntime cannot be imported: {error}", fix="pip install 'edgevla[cpu]'") from error
-    return OrtEngine(path, provider)
+        engine: Engine = tensorrt_engine.open_engine(path, cuda, EngineCache())
+    except BaseException:
+        cuda.close()
+        raise
+    return engine
 
 
-TARGETS: Mapping[str, Callable[[Path], Engine]] = {"cpu": cpu, "cuda": cuda}
+def triton(path: Path, address: str = "") -> Engine:
+    """A Triton inference server: `path` stays here, and its name is the model's unless the address names one."""
+    engine: Engine = member("triton").open_server(address, path.stem)
+    return engine
+
+
+TARGETS: Mapping[str, Callable[..., Engine]] = {"cpu": cpu, "cuda": cuda, "tensorrt": tensorrt, "triton": triton}
+_ADDRESSED = {"triton"}
+_LANGUAGE = {"tokens", "fast"}  # ids or logits, whose shape the decoder compares in the rehearsal
 
 
 def load(manifest: Manifest, path: Path, target: str = "cpu") -> Engine:
@@ -45,8 +68,7 @@ def load(manifest: Manifest, path: Path, target: str = "cpu") -> Engine:
         GraphRefused: the graph is broken, has free dimensions, does not match the manifest, or needs unlisted files.
         EngineFailed: the graph cannot be run, even on zeros.
     """
-    check_external_data(manifest, path)
-    engine = find("edgevla.engines", TARGETS, target)(path)
+    engine = open_graph(manifest, path, target)
     try:
         check_against(manifest, engine, path)
         warm_up(engine)
@@ -56,20 +78,34 @@ def load(manifest: Manifest, path: Path, target: str = "cpu") -> Engine:
     return engine
 
 
+def open_graph(manifest: Manifest, path: Path, target: str = "cpu") -> Engine:
+    """Open one graph of a bundle, which may be only a part of its policy: nothing is compared, nothing has run.
+
+    Args:
+        target: a name, or a name and where to find it, `triton:127.0.0.1:8001/model`.
+
+    Raises:
+        PluginUnknown: no such target.
+        EngineMissing: the target cannot run on this machine.
+        GraphRefused: the graph is broken, has free dimensions, or needs files that policy.yaml does not list.
+    """
+    check_external_data(manifest, path)
+    name, _, where = target.partition(":")
+    factory = find("edgevla.engines", TARGETS, name)
+    if not where:
+        return factory(path)
+    if name in TARGETS and name not in _ADDRESSED:
+        raise EngineMissing(f'the target "{target}" is not known', fix=f'"{name}" stands alone, without ":{where}"')
+    return factory(path, where)
+
+
 def check_external_data(manifest: Manifest, path: Path) -> None:
     """Weights may lie beside the graph, but only in files that policy.yaml lists: those are checked by their hash.
 
     Raises:
         GraphRefused: the graph cannot be read, or refers to a file that is not listed.
     """
-    import onnx
-
-    try:
-        graph = onnx.load(str(path), load_external_data=False).graph
-    except Exception as error:  # protobuf and onnx raise their own kinds
-        raise GraphRefused(f"{path}: not an ONNX graph: {error}", fix="export the graph again") from error
-    entries = (entry for tensor in graph.initializer for entry in tensor.external_data)
-    for location in sorted({entry.value for entry in entries if entry.key == "location"}):
+    for location in read_graph(path).external:
         if location not in manifest.files:
             raise GraphRefused(
                 f'{path}: refers to weights in "{location}", which policy.yaml does not list',
@@ -78,7 +114,8 @@ def check_external_data(manifest: Manifest, path: Path) -> None:
 
 
 def check_against(manifest: Manifest, engine: Engine, path: Path) -> None:
-    """Compare the engine's tensors with policy.yaml: same inputs, and the action output among the outputs.
+    """Compare the engine's tensors with policy.yaml: same inputs, and the action output, or what it has been decoded
+    to, among the outputs.
 
     Raises:
         GraphRefused: they differ; the message quotes both sides.
@@ -88,7 +125,10 @@ def check_against(manifest: Manifest, engine: Engine, path: Path) -> None:
         raise _mismatch(path, "inputs", promised, engine.inputs)
     action = manifest.action
     output = Tensor(action.output, "float32", (1, action.horizon, len(action.names)))
-    if output not in engine.outputs:
+    fits = output in engine.outputs or replace(output, name=action.output + ACTIONS) in engine.outputs
+    if manifest.family in _LANGUAGE:
+        fits |= action.output in [tensor.name for tensor in engine.outputs]
+    if not fits:
         raise _mismatch(path, "output", [output], engine.outputs)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import onnxruntime as ort
 
-from edgevla.engine.base import EngineFailed, EngineMissing, GraphRefused, Tensor
+from edgevla.engine.base import EngineFailed, EngineMissing, GraphRefused, Tensor, check_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +62,7 @@ class OrtEngine:
             raise EngineMissing(
                 f"{path}: asked for {provider}, onnxruntime runs {self.provider}", fix="repair its driver"
             )
+        self._session.disable_fallback()  # it would go on with another provider after a run that failed
         self.inputs = tuple(tensor(path, node) for node in self._session.get_inputs())
         self.outputs = tuple(tensor(path, node) for node in self._session.get_outputs())
         self._names = [output.name for output in self.outputs]
@@ -92,14 +92,3 @@ def tensor(path: Path, node: ort.NodeArg) -> Tensor:
             f"{path}: {node.name} has the shape {node.shape}", fix="export the graph with fixed shapes, batch 1"
         )
     return Tensor(node.name, DTYPES.get(node.type, node.type), tuple(node.shape))
-
-
-def check_inputs(expected: Sequence[Tensor], given: Mapping[str, NDArray[Any]]) -> None:
-    """Compare what is about to be run with what the graph takes.
-
-    Raises:
-        ValueError: an input is missing, unknown, or of another dtype or shape.
-    """
-    found = {Tensor(name, str(np.asarray(value).dtype), np.shape(value)) for name, value in given.items()}
-    if found != set(expected):
-        raise ValueError(f"the graph takes {', '.join(map(str, expected))}; given {', '.join(map(str, found))}")

@@ -1,5 +1,7 @@
 """Loading: the graph must be the one that policy.yaml promises, and run on the target that was asked for."""
 
+import sys
+
 import msgspec
 import numpy as np
 import onnx
@@ -7,7 +9,8 @@ import pytest
 
 from edgevla.bundle import Action, Language, Manifest, Normalisation, TensorSpec
 from edgevla.engine.base import EngineFailed, EngineMissing, GraphRefused
-from edgevla.engine.load import check_external_data, load
+from edgevla.engine.load import check_external_data, load, open_graph
+from edgevla.engine.ort import OrtEngine
 from edgevla.plugins import PluginUnknown
 
 STATE = TensorSpec(name="state", dtype="float32", shape=(1, 1, 2), source="state")
@@ -79,6 +82,37 @@ def test_a_target_this_machine_lacks_is_an_error(graph, manifest):
         pytest.skip("this machine has CUDA")
     with pytest.raises(EngineMissing, match="has no CUDAExecutionProvider"):
         load(manifest, graph(), "cuda")
+
+
+def test_a_target_that_stands_alone_takes_no_address(graph, manifest):
+    with pytest.raises(EngineMissing, match='"cpu:2" is not known - "cpu" stands alone'):
+        load(manifest, graph(), "cpu:2")
+
+
+def test_a_target_whose_library_is_not_installed_says_how_to_get_it(graph, manifest, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    monkeypatch.delitem(sys.modules, "edgevla.engine.tensorrt_engine", raising=False)
+    with pytest.raises(EngineMissing, match=r"tensorrt cannot be imported: .* - it comes with JetPack"):
+        load(manifest, graph(), "tensorrt")
+
+
+def test_a_part_of_a_policy_is_opened_without_being_compared(graph, manifest):
+    other = msgspec.structs.replace(manifest, inputs=(STATE,))
+    engine = open_graph(other, graph())
+    assert [tensor.name for tensor in engine.inputs] == ["state", "words"]
+
+
+def test_another_package_s_target_may_be_given_an_address(graph, manifest, monkeypatch):
+    seen = []
+
+    def theirs(path, where=""):
+        seen.append(where)
+        return OrtEngine(path)
+
+    monkeypatch.setattr("edgevla.engine.load.find", lambda _group, _ours, _name: theirs)
+    load(manifest, graph(), "theirs:host:1/model?x=2")
+    load(manifest, graph(), "theirs")
+    assert seen == ["host:1/model?x=2", ""]
 
 
 def test_a_graph_that_cannot_run_is_found_while_loading(graph, manifest):

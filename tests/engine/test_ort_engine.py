@@ -3,6 +3,7 @@
 import numpy as np
 import onnxruntime as ort
 import pytest
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from edgevla.engine.base import EngineFailed, EngineMissing, GraphRefused, Tensor, warm_up
 from edgevla.engine.ort import OrtEngine
@@ -77,3 +78,16 @@ def test_a_provider_that_is_silently_replaced_is_an_error(graph, monkeypatch):
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["RocketExecutionProvider"])
     with pytest.raises(EngineMissing, match="asked for RocketExecutionProvider, onnxruntime runs CPUExecutionProvider"):
         OrtEngine(graph(), "RocketExecutionProvider")
+
+
+def test_a_provider_that_fails_in_a_run_is_not_replaced_either(graph, monkeypatch):
+    """onnxruntime's own way is to print a line, and to go on with the CPU."""
+    engine = OrtEngine(graph())
+
+    class Broken:
+        def run(self, *arguments):
+            raise state.EPFail("the device is lost")
+
+    monkeypatch.setattr(engine._session, "_sess", Broken())
+    with pytest.raises(EngineFailed, match="CPUExecutionProvider failed: the device is lost"):
+        engine.run({"state": STATE, "words": words()})
