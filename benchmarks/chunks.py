@@ -10,8 +10,12 @@ where that is longer.
 
 lag: the shift in time that brings the commands nearest to the ideal trajectory. seam: the first command of a new chunk;
 `of limits` is the largest share of the velocity, acceleration or jerk limit that it takes (first, second and third
-differences), `of ideal` its step against the largest one of the ideal trajectory. `apart` is how far the policy's
-chunks may disagree.
+differences), `of ideal` its step against the largest one of the ideal trajectory; `asked` is the step that the chunk
+asks for, before the limits, as a share of the velocity limit. `apart` is how far the policy's chunks may disagree.
+`off` is the root mean square of what the commands are away from the ideal trajectory.
+
+`ours` is run with each kind of policy.yaml's `execution`; for rtc the policy is a flow of ten steps whose field leads
+every noise to the same chunk, the hardest one to guide: all that guidance can do, it does in the last steps.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +31,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.perfect import RATE_HZ, Case, chunk_of, ideal, manifest_for
 from benchmarks.playing import STRATEGIES, Ours
 from edgevla.config.load import load_robot
-from edgevla.messages import Chunk
+from edgevla.messages import Observation
+from edgevla.policy.execution import MERGES
 from edgevla.runtime.report import envelope, now, write_json
 from edgevla.shipped import shipped
 
@@ -39,11 +45,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.playing import Strategy
+    from edgevla.bundle import Manifest
     from edgevla.config.robot import Robot
 
     Array = NDArray[np.float64]
 
-RATE_HZ = 50.0
 SECONDS = 20.0
 LATENCIES_S = (0.1, 0.3)
 SHAPES = ((50, 50.0), (8, 10.0), (8, 50.0))  # rows of a chunk, Hz
@@ -55,38 +61,16 @@ _LAGS_S = np.arange(-0.1, 2.0, _LAG_STEP_S)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One row of the table. `fault`: what happens to the policy at 8 s, "", "nan" or "raises"."""
-
-    horizon: int
-    chunk_hz: float
-    latency_s: float
-    apart_rad: float = 0.0
-    fault: str = ""
-
-    @property
-    def hold_after_s(self) -> float:
-        """The plan_hold_after that fits the policy."""
-        return max(0.3, 2.0 * self.latency_s + 2.0 / RATE_HZ)
-
-
-@dataclass(frozen=True, slots=True)
 class Played:
-    """What a strategy made of a case: commands (ticks, joints), NaN where nothing was sent, and where the seams are."""
+    """What a strategy made of a case: commands (ticks, joints), NaN where nothing was sent, what the chunks asked for,
+    and where the seams are.
+    """
 
     t_s: Array
     commands_rad: Array
+    asked_rad: Array
     seams: NDArray[np.bool_]
     held: int
-
-
-def ideal(t_s: Array) -> Array:
-    """The trajectory, (times, joints) rad: well inside the limits, never still, another rhythm for each joint."""
-    amplitude_rad = np.array([0.5, 0.3, 0.3, 0.4, 0.5, 0.3])
-    centre_rad = np.array([0.0, -0.7, 0.8, 0.8, 0.0, 0.5])
-    rhythm_hz = np.array([0.25, 0.31, 0.23, 0.29, 0.27, 0.35])
-    trajectory: Array = centre_rad + amplitude_rad * np.sin(2.0 * math.pi * np.outer(t_s, rhythm_hz))
-    return trajectory
 
 
 def robot_for(case: Case) -> Robot:
@@ -100,16 +84,17 @@ def robot_for(case: Case) -> Robot:
     return load_robot(shipped("so101-tabletop") / "robot.yaml", overrides)
 
 
-def play(case: Case, make: Callable[[Robot, tuple[float, ...]], Strategy], seed: int = 0) -> Played:
+def play(case: Case, make: Callable[[Robot, tuple[float, ...], Manifest], Strategy], seed: int = 0) -> Played:
     """Run one strategy through a case."""
     robot = robot_for(case)
     start_rad = tuple(map(float, ideal(np.zeros(1))[0]))
-    strategy = make(robot, start_rad)
+    strategy = make(robot, start_rad, manifest_for(case))
     draw = np.random.default_rng(seed)
     t_s = np.arange(1, round(SECONDS * RATE_HZ)) / RATE_HZ
     commands, seams = np.full((len(t_s), len(start_rad)), np.nan), np.zeros(len(t_s), bool)
-    observed_s, seq = 0.0, 0
-    busy = True
+    asked = commands.copy()
+    command, observed_s, seq = np.array(start_rad), 0.0, 0
+    busy, guidance = True, strategy.begin(Observation(observed_s, {}, command, "follow"))
     for index, now_s in enumerate(t_s):
         if busy and now_s >= observed_s + case.latency_s - 1e-9:
             busy = False
@@ -117,23 +102,17 @@ def play(case: Case, make: Callable[[Robot, tuple[float, ...]], Strategy], seed:
             faulty = observed_s >= _FAULT_S
             if not (faulty and case.fault == "raises"):
                 spoilt = faulty and case.fault == "nan"
-                strategy.offer(_chunk(case, seq, observed_s, draw, spoilt), now_s)
+                strategy.offer(chunk_of(case, seq, observed_s, draw, spoilt, guidance), now_s)
         if not busy and strategy.hungry:
             busy, observed_s = True, now_s
+            guidance = strategy.begin(Observation(now_s, {}, command, "follow"))
         played = strategy.tick(now_s)
         seams[index] = played.seam
         if played.command is not None:
-            commands[index] = played.command
-    return Played(t_s, commands, seams, strategy.held if isinstance(strategy, Ours) else 0)
-
-
-def _chunk(case: Case, seq: int, observed_s: float, draw: np.random.Generator, spoilt: bool) -> Chunk:
-    rows = ideal(observed_s + np.arange(case.horizon) / case.chunk_hz)
-    rows = rows + draw.uniform(-case.apart_rad, case.apart_rad, rows.shape[1])
-    if spoilt:
-        rows[:, 2] = np.nan
-    actions = tuple(tuple(map(float, row)) for row in rows)
-    return Chunk(seq=seq, t_obs_s=observed_s, rate_hz=case.chunk_hz, actions_rad=actions, valid=True)
+            commands[index] = command = played.command
+        if played.asked is not None:
+            asked[index] = played.asked
+    return Played(t_s, commands, asked, seams, strategy.held if isinstance(strategy, Ours) else 0)
 
 
 def lag_ms(t_s: Array, commands_rad: Array) -> float:
@@ -143,10 +122,12 @@ def lag_ms(t_s: Array, commands_rad: Array) -> float:
     return round(float(_LAGS_S[int(np.argmin(errors))]) * 1e3, 1)
 
 
-def largest_of_limits(commands_rad: Array, where: NDArray[np.bool_], robot: Robot) -> float:
-    """The largest share of a velocity, acceleration or jerk limit that the commands at `where` take."""
+def largest_of_limits(commands_rad: Array, where: NDArray[np.bool_], robot: Robot, *, orders: int = 3) -> float:
+    """The largest share of a limit that the commands at `where` take: of velocity, acceleration and jerk, or the first
+    `orders` of them.
+    """
     shares = []
-    for order, name in enumerate(("velocity", "acceleration", "jerk"), start=1):
+    for order, name in enumerate(("velocity", "acceleration", "jerk")[:orders], start=1):
         limits = np.array([float(getattr(joint, name)) for joint in robot.joints])
         taken = np.abs(np.diff(commands_rad, order, axis=0)) * RATE_HZ**order / limits
         shares.append(taken[where[order:]].max(initial=0.0))
@@ -158,6 +139,7 @@ def figures(case: Case, played: Played) -> dict[str, Any]:
     robot = robot_for(case)
     steady = played.t_s > _SETTLED_S
     seams = played.seams & steady
+    off_rad = (played.commands_rad - ideal(played.t_s))[steady]
     step = np.abs(np.diff(played.commands_rad, axis=0))
     largest_ideal = np.abs(np.diff(ideal(played.t_s), axis=0)).max(axis=0)
     sent_nan = int(np.isnan(played.commands_rad).any(axis=1).sum())
@@ -169,6 +151,8 @@ def figures(case: Case, played: Played) -> dict[str, Any]:
         "seam_of_limits": _rounded(largest_of_limits(played.commands_rad, seams, robot), 3),
         "any_of_limits": _rounded(largest_of_limits(played.commands_rad, steady, robot), 3),
         "seam_of_ideal": _rounded(float(seam_steps.max(initial=0.0)), 2),
+        "seam_asked_of_limits": _rounded(largest_of_limits(played.asked_rad, seams, robot, orders=1), 3),
+        "off_mrad": _rounded(float(np.sqrt(np.square(off_rad).mean())) * 1e3, 1) if not case.fault else None,
         "held_ticks": played.held,
         "nan_commands": sent_nan,
         "still_after_fault_ms": round(float(played.t_s[moving[-1] + 1] - _FAULT_S) * 1e3) if case.fault else None,
@@ -194,7 +178,7 @@ def cases() -> list[Case]:
 
 
 def run() -> list[dict[str, Any]]:
-    """Every strategy through every case."""
+    """Every strategy through every case, ours with each execution."""
     return [
         {
             "horizon": case.horizon,
@@ -203,11 +187,13 @@ def run() -> list[dict[str, Any]]:
             "plan_hold_after_ms": round(case.hold_after_s * 1e3),
             "apart_rad": case.apart_rad,
             "fault": case.fault,
-            "strategy": name,
-            **figures(case, play(case, make)),
+            "strategy": f"{name}, {execution}" if make is Ours else name,
+            **figures(variant, play(variant, make)),
         }
         for case in cases()
         for name, make in STRATEGIES.items()
+        for execution in (MERGES if make is Ours else ("latest",))
+        for variant in (replace(case, execution=execution),)
     ]
 
 
@@ -227,15 +213,18 @@ def main() -> None:
         "lag, ms",
         "seam of limits",
         "of ideal",
+        "asked",
+        "off, mrad",
         "held",
         "NaN",
     )
     table = Table(*heads, "still after, ms", box=None, padding=(0, 1))
     keys = ("horizon", "chunk_hz", "latency_ms", "apart_rad", "fault", "strategy", "lag_ms", "seam_of_limits")
     for row in rows:
-        cells = (row[key] for key in (*keys, "seam_of_ideal", "held_ticks", "nan_commands", "still_after_fault_ms"))
+        more = ("seam_of_ideal", "seam_asked_of_limits", "off_mrad", "held_ticks", "nan_commands")
+        cells = (row[key] for key in (*keys, *more, "still_after_fault_ms"))
         table.add_row(*("-" if cell is None else str(cell) for cell in cells))
-    Console(width=140).print(table)
+    Console(width=160).print(table)
     if given.json is not None:
         write_json(given.json, envelope("benchmarks.chunks", started, {"cases": rows, "control_hz": RATE_HZ}))
 

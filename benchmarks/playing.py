@@ -1,4 +1,4 @@
-"""How chunks become commands: ours, and the simplest form of three strategies that others use.
+"""How chunks become commands: ours, with each kind of execution, and the simplest form of three strategies of others.
 
 A strategy gets every chunk when it is finished and is asked for a command once a tick; all under a simulated clock. The
 others play one row a tick, so they get a chunk resampled to the tick. They are written from descriptions of what they
@@ -9,27 +9,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 
 from edgevla.control.limits import Limits
 from edgevla.control.timeline import Timeline
+from edgevla.policy.decode.base import Decoded
+from edgevla.policy.execution import execution_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from edgevla.bundle import Manifest
     from edgevla.config.robot import Robot
-    from edgevla.messages import Chunk
+    from edgevla.messages import Chunk, Observation
+    from edgevla.policy.execution.guidance import Guidance
 
     Command = NDArray[np.float64] | None  # (joints,) rad; None: nothing is sent
 
 
 class Play(NamedTuple):
-    """One tick's command, and whether it is the first of a new chunk."""
+    """One tick's command, whether it is the first of a new chunk, and what the chunk asked for before any bounds."""
 
     command: Command
     seam: bool
+    asked: Command
 
 
 class Strategy(Protocol):
@@ -38,6 +44,10 @@ class Strategy(Protocol):
     @property
     def hungry(self) -> bool:
         """Whether the next inference shall begin, when none is under way."""
+        ...
+
+    def begin(self, observation: Observation) -> Guidance | None:
+        """Take what the next inference is made from; return what it is to be drawn to."""
         ...
 
     def offer(self, chunk: Chunk, now_s: float) -> None:
@@ -50,35 +60,51 @@ class Strategy(Protocol):
 
 
 class Ours:
-    """The real `Timeline` and `Limits`, on an arm that is always where it was told to be."""
+    """The real execution, `Timeline` and `Limits`, on an arm that is always where it was told to be."""
 
     hungry = True
 
-    def __init__(self, robot: Robot, start_rad: Sequence[float]) -> None:
+    def __init__(self, robot: Robot, start_rad: Sequence[float], manifest: Manifest) -> None:
         self._timeline = Timeline(len(robot.joints), robot.control.plan_hold_after)
         self._limits = Limits(robot.joints, 1.0 / robot.control.rate)
         self._limits.start(start_rad)
+        self._now_s = 0.0
+        self._execution = execution_of(
+            manifest,
+            gap_s=robot.control.plan_hold_after,
+            astray_rad=[joint.tracking for joint in robot.joints],
+            clock=lambda: self._now_s,
+        )
         self._played: int | None = None
         self.held = 0
 
+    def begin(self, observation: Observation) -> Guidance | None:
+        return self._execution.begin(observation)
+
     def offer(self, chunk: Chunk, now_s: float) -> None:
-        self._timeline.offer(chunk, now_s)
+        self._now_s = now_s
+        rows = np.array(chunk.actions_rad)
+        finite = bool(np.isfinite(rows).all())  # which the decoder has seen to
+        joined = self._execution.finish(Decoded(rows, True) if finite else Decoded.invalid("not finite"))
+        actions = tuple(map(tuple, joined.actions_rad.tolist()))
+        self._timeline.offer(msgspec.structs.replace(chunk, actions_rad=actions, valid=joined.valid), now_s)
 
     def tick(self, now_s: float) -> Play:
         wanted = self._timeline.wanted(now_s)
         if wanted is None:
             self.held += 1
-            return Play(np.array(self._limits.brake().position_rad), False)
+            return Play(np.array(self._limits.brake().position_rad), False, None)
         chunk = self._timeline.chunk
         seam = chunk is not None and chunk.seq != self._played
         self._played = chunk.seq if chunk is not None else None
-        return Play(np.array(self._limits.follow(wanted, self._limits.position_rad).position_rad), seam)
+        shaped = self._limits.follow(wanted, self._limits.position_rad)
+        return Play(np.array(shaped.position_rad), seam, np.array(wanted.position_rad))
 
 
 class _Rows:
     """A queue of rows, one a tick; empty, the last command stands."""
 
-    def __init__(self, robot: Robot, start_rad: Sequence[float]) -> None:
+    def __init__(self, robot: Robot, start_rad: Sequence[float], manifest: Manifest) -> None:
         self._period_s = 1.0 / robot.control.rate
         self._rows: list[NDArray[np.float64]] = []
         self._first: NDArray[np.float64] | None = None  # of the newest chunk
@@ -88,12 +114,15 @@ class _Rows:
     def hungry(self) -> bool:
         return True
 
+    def begin(self, observation: Observation) -> Guidance | None:
+        return None
+
     def tick(self, now_s: float) -> Play:
         if not self._rows:
-            return Play(self._last, False)
+            return Play(self._last, False, self._last)
         row = self._rows.pop(0)
         self._last = row
-        return Play(row, row is self._first)
+        return Play(row, row is self._first, row)
 
     def _resampled(self, chunk: Chunk) -> list[NDArray[np.float64]]:
         rows = np.array(chunk.actions_rad)
@@ -105,8 +134,8 @@ class _Rows:
 class StaleFifo(_Rows):
     """A chunk is asked for when half of one is left, and queued behind that half: it is played late, and whole."""
 
-    def __init__(self, robot: Robot, start_rad: Sequence[float]) -> None:
-        super().__init__(robot, start_rad)
+    def __init__(self, robot: Robot, start_rad: Sequence[float], manifest: Manifest) -> None:
+        super().__init__(robot, start_rad, manifest)
         self._half = 0
 
     @property

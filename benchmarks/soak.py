@@ -25,6 +25,7 @@ from benchmarks.processes import Looks, children, growth
 from edgevla.config.load import load_robot
 from edgevla.evaluate.planners import expert
 from edgevla.messages import Instruct, Mode
+from edgevla.runtime.arguments import REFERENCE
 from edgevla.runtime.demo import ROBOT, simulated_devices
 from edgevla.runtime.homing import HOME_INSTRUCTION
 from edgevla.runtime.lockstep import run_episode
@@ -56,7 +57,7 @@ def soak(seconds: float) -> dict[str, Any]:
     """Run the ordinary runtime for so long, engaged."""
     robot_path = shipped(ROBOT) / "robot.yaml"
     with tempfile.TemporaryDirectory() as report, spawn_simulator(seed=3) as simulator:
-        session = Session(robot_path, simulated_devices(simulator), Path(report), "fp32")
+        session = Session(robot_path, simulated_devices(simulator), Path(report), REFERENCE)
         with session:
             session.arm()
             session.instruct(Instruct(home=True))

@@ -10,7 +10,7 @@ import click
 import typer
 
 from edgevla import __version__
-from edgevla.commands import bundle, measure, run
+from edgevla.commands import build, bundle, calibrate, lint, measure, plan, quantize, run, verify
 from edgevla.errors import EdgeVLAError
 from edgevla.tables import console, fail
 
@@ -34,10 +34,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "latency": measure.latency,
     "faults": measure.faults,
     "inspect": bundle.inspect,
+    "build": build.build,
+    "verify": verify.verify,
+    "lint": lint.lint,
+    "plan": plan.plan,
     "distill": bundle.distill,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+calibrate.app.command()(quantize.quantize)
+app.add_typer(calibrate.app, name="calibrate")
 
 
 @app.callback(invoke_without_command=True)
@@ -74,4 +80,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    if code == INTERRUPTED:  # typer has caught it
+        print("interrupted", file=sys.stderr)
     sys.exit(code or 0)

@@ -7,32 +7,25 @@ from typing import Annotated
 
 import typer
 
+from edgevla.commands.build import Path_, find_bundle
 from edgevla.commands.options import Json, Set, overrides
 from edgevla.tables import print_table
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="a robot.yaml, a bundle's folder, or the name of a shipped bundle")],
+    path: Path_,
     set_: Set = None,
     json: Json = None,
 ) -> None:
     """Check a robot.yaml or a bundle, hashes included, and show what is in it. Opens no port."""
-    from edgevla.bundle import check_fits, load_manifest
     from edgevla.config.load import load_robot
     from edgevla.describe import describe_bundle, describe_robot
     from edgevla.runtime.report import envelope, now, write_json
-    from edgevla.runtime.wiring import bundle_folder
-    from edgevla.shipped import shipped
 
-    started = now()
+    started, changes = now(), overrides(set_)
+    tables = describe_bundle(find_bundle(path, changes))
     if path.suffix in {".yaml", ".yml"}:
-        robot = load_robot(path, overrides(set_))
-        bundle = load_manifest(bundle_folder(path, robot))
-        check_fits(bundle, robot)
-        tables = {**describe_robot(robot), **describe_bundle(bundle)}
-    else:
-        folder = path if path.exists() else shipped(str(path))
-        tables = describe_bundle(load_manifest(folder))
+        tables = {**describe_robot(load_robot(path, changes)), **tables}
     for title, rows in tables.items():
         print_table(title, rows)
     if json is not None:

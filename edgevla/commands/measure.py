@@ -44,6 +44,7 @@ def evaluate_(
     from edgevla.evaluate.planners import ABLATIONS
     from edgevla.policy.loading import load_policy
     from edgevla.runtime.report import envelope, now, write_json
+    from edgevla.runtime.wiring import arm_model
     from edgevla.shipped import shipped
 
     one_of("--suite", suite, tuple(SUITES))
@@ -62,7 +63,9 @@ def evaluate_(
         seed=seed,
         content=content_of(folder / "policy.yaml", shipped(suite) / "robot.yaml"),
     )
-    load_policy(folder, variant, load_robot(Path(settings.robot)))  # what is wrong with it is said once, here
+    robot_path = Path(settings.robot)
+    robot = load_robot(robot_path)
+    load_policy(folder, variant, robot, model=arm_model(robot_path, robot))  # what is wrong with it is said once, here
     started = now()
     partial = json.with_name(json.name + ".partial") if json is not None else None
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

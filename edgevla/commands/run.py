@@ -46,17 +46,23 @@ def run(
     instruction: Annotated[str, typer.Option(help="what the arm shall do")],
     duration: Annotated[float | None, typer.Option(help="seconds; without it until you quit")] = None,
     engage: Annotated[bool, typer.Option("--engage", help="arm and engage at once, without a key press")] = False,
+    engine: Annotated[str, typer.Option(help="what runs it: cpu, cuda, tensorrt, triton:HOST:PORT/MODEL")] = "cpu",
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="run even what edgevla verify has not signed off")
+    ] = False,
     set_: Set = None,
     report: Report = None,
     variant: Variant = "fp32",
     json: Json = None,
 ) -> None:
     """Run a robot. You are its operator: the arm stops when you press space, quit, or this program ends."""
+    from edgevla.runtime.arguments import PolicyChoice
     from edgevla.runtime.report import write_json
     from edgevla.runtime.run import RunOptions, run_robot
 
     folder = report or report_folder("run")
-    options = RunOptions(robot, overrides(set_), instruction, duration, engage, folder, variant)
+    policy = PolicyChoice(variant, engine, verified=not unverified)
+    options = RunOptions(robot, overrides(set_), instruction, duration, engage, folder, policy)
     results = run_robot(options, console)
     if json is not None:
         write_json(json, results)

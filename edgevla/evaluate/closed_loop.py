@@ -16,8 +16,8 @@ import msgspec
 from edgevla.config.load import load_robot
 from edgevla.evaluate.planners import ablated, expert
 from edgevla.policy.loading import load_policy
-from edgevla.runtime.lockstep import run_episode
-from edgevla.runtime.wiring import open_workspace
+from edgevla.runtime.lockstep import LATENCY_S, run_episode
+from edgevla.runtime.wiring import arm_model, open_workspace
 from edgevla.sim.tasks import INSTRUCTIONS, Task
 
 if TYPE_CHECKING:
@@ -139,7 +139,13 @@ class _Worker:
         self.workspace = open_workspace(Path(settings.robot), self.robot)
         self.policy: Policy | None = None
         if settings.planner == "policy":
-            self.policy = load_policy(Path(settings.bundle), settings.variant, self.robot)
+            self.policy = load_policy(
+                Path(settings.bundle),
+                settings.variant,
+                self.robot,
+                model=arm_model(Path(settings.robot), self.robot),
+                clock=lambda: self.world.t_s + LATENCY_S,  # chunks take as long here as `run_episode` lets them
+            )
 
     def run(self, index: int) -> Episode:
         instructions = SUITES[self.settings.suite]

@@ -38,6 +38,7 @@ from edgevla.evaluate.latency_results import (
 )
 from edgevla.evaluate.latency_serial import serial_round_trips
 from edgevla.messages import Instruct, Mode
+from edgevla.runtime.arguments import PolicyChoice
 from edgevla.runtime.report import envelope, now, write_json
 from edgevla.runtime.session import Session
 from edgevla.runtime.ticklog import TICKS_FILE
@@ -131,7 +132,8 @@ def _measure_simulated(options: LatencyOptions, check: Check, progress: Progress
         rounds = []
         for index, share in enumerate(_shares(options.blinks, options.rounds)):
             blinks: list[Blink] = []
-            session = Session(robot_path, {**overrides, "bundle": str(folder)}, options.report, options.variant)
+            here = {**overrides, "bundle": str(folder)}
+            session = Session(robot_path, here, options.report, PolicyChoice(options.variant, "cpu", verified=False))
             with _engaged(session, probe):
                 simulator.order(WARM_UP_BLINKS + share, options.seed + index)
                 while len(blinks) < WARM_UP_BLINKS + share:
@@ -154,7 +156,8 @@ def _measure_robot(options: LatencyOptions, check: Check, progress: Progress) ->
     reads = serial_round_trips(robot, WARM_UP_READS + options.reads)
     rounds = []
     for _ in range(options.rounds):
-        session = Session(options.robot_path, overrides, options.report, options.variant)
+        policy = PolicyChoice(options.variant, "cpu", verified=True)
+        session = Session(options.robot_path, overrides, options.report, policy)
         with _engaged(session, bundle):
             ends_s = time.monotonic() + options.seconds / options.rounds
             while time.monotonic() < ends_s:

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChoice:
+    """Which graph of the bundle runs, on what, and whether somebody must have verified it there."""
+
+    variant: str
+    engine: str
+    verified: bool
+
+
+# What needs no signature, because the others are compared with it.
+REFERENCE = PolicyChoice("fp32", "cpu", verified=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessArguments:
     """`peer_fd` leads to the other of the two processes, `operator_fd` to the parent."""
 
@@ -24,7 +37,7 @@ class ProcessArguments:
     peer_fd: int
     operator_fd: int
     report: Path | None
-    variant: str
+    policy: PolicyChoice
 
     def robot(self) -> Robot:
         """Load robot.yaml again: every process checks what it runs on."""
@@ -40,14 +53,19 @@ def parse_process_arguments(argv: Sequence[str]) -> ProcessArguments:
     parser.add_argument("--operator-fd", type=int, required=True)
     parser.add_argument("--report", type=Path)
     parser.add_argument("--variant", required=True)
+    parser.add_argument("--engine", required=True)
+    parser.add_argument("--verified", action="store_true")
     given = parser.parse_args(argv)
     overrides = dict(pair.split("=", 1) for pair in given.set)
-    return ProcessArguments(given.robot, overrides, given.peer_fd, given.operator_fd, given.report, given.variant)
+    policy = PolicyChoice(given.variant, given.engine, given.verified)
+    return ProcessArguments(given.robot, overrides, given.peer_fd, given.operator_fd, given.report, policy)
 
 
 def process_arguments(arguments: ProcessArguments) -> list[str]:
     """The command line for a child process."""
-    words = ["--robot", str(arguments.robot_path), "--variant", arguments.variant]
+    words = ["--robot", str(arguments.robot_path)]
+    words += ["--variant", arguments.policy.variant, "--engine", arguments.policy.engine]
+    words += ["--verified"] if arguments.policy.verified else []
     words += ["--peer-fd", str(arguments.peer_fd), "--operator-fd", str(arguments.operator_fd)]
     for key, value in arguments.overrides.items():
         words += ["--set", f"{key}={value}"]

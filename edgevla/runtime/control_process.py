@@ -1,6 +1,6 @@
 """The control process: owns the serial port, the bounds and the mode, and ticks at a fixed rate.
 
-    python -m edgevla.runtime.control_process --robot robot.yaml --peer-fd 5 --operator-fd 7 --variant fp32
+    python -m edgevla.runtime.control_process --robot robot.yaml --peer-fd 5 --operator-fd 7 --variant fp32 --engine cpu
 
 Small and with few imports on purpose. It trusts no peer: a chunk is checked before it is played, an operator's request
 is granted by the mode table, a peer that is gone ends the engagement.

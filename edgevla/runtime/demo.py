@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgevla.cameras import open_camera
 from edgevla.config.load import load_robot
 from edgevla.messages import Instruct, Mode
+from edgevla.runtime.arguments import PolicyChoice
 from edgevla.runtime.episode_video import VideoRecorder
 from edgevla.runtime.homing import HOME_INSTRUCTION
 from edgevla.runtime.live import LiveStatus
@@ -60,7 +61,7 @@ def run_demo(options: DemoOptions, console: Console) -> dict[str, Any]:
         robot = load_robot(robot_path, overrides)
         recorder = VideoRecorder({camera.name: open_camera(camera) for camera in robot.cameras})
         stack.enter_context(contextlib.closing(recorder))
-        session = Session(robot_path, overrides, options.report, options.variant)
+        session = Session(robot_path, overrides, options.report, PolicyChoice(options.variant, "cpu", verified=False))
         with session, LiveStatus(console) as live:
             if session.granted is not None and session.granted.refused:
                 live.say(session.granted.refused)

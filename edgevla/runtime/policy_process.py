@@ -1,6 +1,6 @@
 """The policy process: cameras, engine and decoding. It may crash, hang or be killed; the arm then comes to a hold.
 
-    python -m edgevla.runtime.policy_process --robot robot.yaml --peer-fd 6 --operator-fd 8 --variant fp32
+    python -m edgevla.runtime.policy_process --robot robot.yaml --peer-fd 6 --operator-fd 8 --variant fp32 --engine cpu
 
 Images never leave it. Out go chunks, to the control process, and a line for the operator when something changes.
 """
@@ -23,7 +23,7 @@ from edgevla.runtime.arguments import ProcessArguments, parse_process_arguments
 from edgevla.runtime.homing import homing_chunk
 from edgevla.runtime.link import inherited
 from edgevla.runtime.observing import StateHistory, observe
-from edgevla.runtime.wiring import bundle_folder
+from edgevla.runtime.wiring import arm_model, bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +98,7 @@ class PolicyProcess:
     def _take(self, instruct: Instruct) -> None:
         """A new sentence, effective from the next picture on; one that the policy cannot read ends the old one too."""
         self._instruct = instruct
+        self._policy.reset()
         if instruct.text:
             try:
                 self._policy.check_instruction(instruct.text)
@@ -124,6 +125,9 @@ class PolicyProcess:
         self._control.send(chunk)
         self._observed_s = observation.t_obs_s
         self._tell(chunk.reason if not chunk.valid else (self._instruct.text or "home"))
+        if chunk.done:  # planning on would set the arm down little by little: each hold starts from where it sagged to
+            self._instruct = Instruct()
+            self._tell(f"done: {chunk.instruction}")
 
     def _tell(self, detail: str) -> None:
         """Say each thing once."""
@@ -139,7 +143,14 @@ def main(arguments: ProcessArguments) -> None:
     operator = inherited(arguments.operator_fd, Instruct | Shutdown)
     try:
         robot = arguments.robot()
-        policy = load_policy(bundle_folder(arguments.robot_path, robot), arguments.variant, robot)
+        policy = load_policy(
+            bundle_folder(arguments.robot_path, robot),
+            arguments.policy.variant,
+            robot,
+            target=arguments.policy.engine,
+            verified=arguments.policy.verified,
+            model=arm_model(arguments.robot_path, robot),
+        )
         with contextlib.ExitStack() as stack:
             wanted = policy.cameras
             sources = {}

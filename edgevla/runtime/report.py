@@ -13,6 +13,7 @@ import numpy as np
 
 import edgevla
 from edgevla.errors import EdgeVLAError
+from edgevla.files import write_whole
 from edgevla.runtime.ticklog import STAGES, TICKS_FILE
 
 if TYPE_CHECKING:
@@ -61,11 +62,16 @@ def envelope(command: str, started: str, results: Mapping[str, Any]) -> dict[str
 
 
 def write_json(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    draft.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    draft.replace(path)
+    """Write a report whole or not at all.
+
+    Raises:
+        ReportRefused: there is no room, or no leave to write there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    except OSError as error:
+        raise ReportRefused(f"{path}: cannot be written: {error.strerror}", fix="choose another place") from None
 
 
 def run_results(session: Session, folder: Path, instructions: list[dict[str, Any]]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from edgevla.runtime.arguments import PolicyChoice
+
 _POLL_S = 0.05
 _ENGAGE_S = 5.0  # how long an engage key waits for a plan
 HELP = "keys: [b]e[/] engage   [b]space[/] stop   [b]h[/] home   [b]r[/] reset a fault   [b]q[/] quit"
@@ -54,7 +56,7 @@ class RunOptions:
     duration_s: float | None
     engage: bool
     report: Path
-    variant: str
+    policy: PolicyChoice
 
 
 def run_robot(options: RunOptions, console: Console) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def run_robot(options: RunOptions, console: Console) -> dict[str, Any]:
     """
     started = now()
     fresh_folder(options.report)
-    session = Session(options.robot_path, options.overrides, options.report, options.variant)
+    session = Session(options.robot_path, options.overrides, options.report, options.policy)
     try:
         with session, Keys() as keys, LiveStatus(console) as live:
             if session.granted is not None and session.granted.refused:

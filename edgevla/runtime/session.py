@@ -26,7 +26,7 @@ from edgevla.messages import (
     Shutdown,
     Status,
 )
-from edgevla.runtime.arguments import ProcessArguments, process_arguments
+from edgevla.runtime.arguments import PolicyChoice, ProcessArguments, process_arguments
 from edgevla.runtime.link import Link, socket_pair
 
 if TYPE_CHECKING:
@@ -67,17 +67,19 @@ class Session:
         robot_path: robot.yaml.
         overrides: as `--set` gives them.
         report: the folder that the control process writes its tick log to.
-        variant: which graph of the bundle.
+        policy: which graph of the bundle, and what runs it.
 
     Raises:
         ProcessFailed: a process refused to start; the message is its own, with the fix.
     """
 
-    def __init__(self, robot_path: Path, overrides: Mapping[str, str], report: Path | None, variant: str) -> None:
+    def __init__(
+        self, robot_path: Path, overrides: Mapping[str, str], report: Path | None, policy: PolicyChoice
+    ) -> None:
         self._robot_path = robot_path
         self._overrides = overrides
         self._report = report
-        self._variant = variant
+        self._choice = policy
         self.status: Status | None = None
         self.granted: Granted | None = None
         self.policy_status: PolicyStatus | None = None
@@ -90,7 +92,7 @@ class Session:
     def _start(self, module: str, peer: socket.socket, incoming: object) -> tuple[Link[Any], subprocess.Popen[bytes]]:
         ours, theirs = socket_pair()
         arguments = ProcessArguments(
-            self._robot_path, self._overrides, peer.fileno(), theirs.fileno(), self._report, self._variant
+            self._robot_path, self._overrides, peer.fileno(), theirs.fileno(), self._report, self._choice
         )
         # A session of its own: Ctrl-C reaches only the operator's process, which stops the arm first.
         process = subprocess.Popen(

@@ -46,15 +46,21 @@ def make_gate(robot: Robot, bus: type[MotorBus], clock: Callable[[], float]) -> 
     )
 
 
+def arm_model(robot_path: Path, robot: Robot) -> Path | None:
+    """The MJCF file of the arm, which robot.yaml names relative to itself in its workspace, if it has one."""
+    return None if robot.workspace is None else robot_path.parent / robot.workspace.model
+
+
 def open_workspace(robot_path: Path, robot: Robot) -> Workspace | None:
     """The workspace of robot.yaml, if it has one.
 
     Raises:
         WorkspaceError: it does not fit its model.
     """
-    if robot.workspace is None:
+    model = arm_model(robot_path, robot)
+    if robot.workspace is None or model is None:
         return None
-    return Workspace(robot_path.parent / robot.workspace.model, robot.workspace, robot.joint_names)
+    return Workspace(model, robot.workspace, robot.joint_names)
 
 
 def open_controller(robot_path: Path, robot: Robot) -> Rig:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks.chunks import APART_RAD, RATE_HZ, Case, figures, ideal, lag_ms, largest_of_limits, play, robot_for
+from benchmarks.chunks import APART_RAD, figures, lag_ms, largest_of_limits, play, robot_for
+from benchmarks.perfect import RATE_HZ, Case, ideal
 from benchmarks.playing import STRATEGIES
 
 TICK_MS = 1e3 / RATE_HZ
@@ -61,3 +64,28 @@ def test_a_policy_that_breaks_brings_ours_to_a_stand_inside_the_limits(fault):
 def test_a_nan_reaches_the_wire_where_nobody_checks():
     case = Case(50, 50.0, 0.1, fault="nan")
     assert figures(case, play(case, STRATEGIES["overwrite queue"]))["nan_commands"] > 100
+
+
+@pytest.mark.parametrize(("horizon", "chunk_hz"), [(50, 50.0), (8, 10.0)])
+@pytest.mark.parametrize("latency_s", [0.1, 0.3])
+def test_where_chunks_are_joined_the_seam_is_within_the_limits_before_they_are_asked(horizon, chunk_hz, latency_s):
+    latest = Case(horizon, chunk_hz, latency_s, APART_RAD)
+    found = {
+        kind: figures(case, play(case, STRATEGIES["ours"]))
+        for kind in ("latest", "fade", "rtc")
+        for case in (replace(latest, execution=kind),)
+    }
+    assert found["latest"]["seam_asked_of_limits"] > 2.0
+    for kind in ("fade", "rtc"):
+        assert found[kind]["seam_asked_of_limits"] <= 1.0
+        assert found[kind]["seam_of_limits"] <= 1.0
+        assert abs(found[kind]["lag_ms"]) <= TICK_MS
+
+
+@pytest.mark.parametrize("execution", ["ensemble", "blend", "fade", "rtc"])
+def test_a_chunk_that_is_not_finite_still_ends_in_a_stand(execution):
+    case = Case(50, 50.0, 0.1, fault="nan", execution=execution)
+    found = figures(case, play(case, STRATEGIES["ours"]))
+    assert found["nan_commands"] == 0
+    assert found["any_of_limits"] <= 1.0
+    assert found["still_after_fault_ms"] <= 1e3 * (case.latency_s + case.hold_after_s) + 150.0

@@ -13,6 +13,7 @@ from edgevla.evaluate.faults.load import MATRIX
 from edgevla.evaluate.faults.runner import FaultOptions, run_faults
 from edgevla.evaluate.faults.wire import Wire, check_wire
 from edgevla.messages import Instruct, Mode
+from edgevla.runtime.arguments import REFERENCE
 from edgevla.runtime.demo import simulated_devices
 from edgevla.runtime.homing import HOME_INSTRUCTION
 from edgevla.runtime.session import Session
@@ -50,7 +51,7 @@ def test_every_byte_of_an_ordinary_session_is_inside_the_envelope(tmp_path):
     capture = tmp_path / "bus.jsonl"
     with spawn_simulator(seed=5, capture=capture) as simulator:
         wire = Wire(capture)
-        with Session(ROBOT_YAML, simulated_devices(simulator), tmp_path, "fp32") as session:
+        with Session(ROBOT_YAML, simulated_devices(simulator), tmp_path, REFERENCE) as session:
             session.arm()
             for sentence in (HOME_INSTRUCTION, "push the red block left"):
                 home = sentence == HOME_INSTRUCTION

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgevla.messages import Event, Instruct, Mode
+from edgevla.runtime.arguments import REFERENCE
 from edgevla.runtime.demo import simulated_devices
 from edgevla.runtime.report import run_results
 from edgevla.runtime.session import NotGranted, ProcessFailed, Session
@@ -31,7 +32,7 @@ def simulator():
 
 @pytest.fixture
 def session(simulator, tmp_path):
-    with Session(ROBOT_YAML, simulated_devices(simulator), tmp_path, "fp32") as session:
+    with Session(ROBOT_YAML, simulated_devices(simulator), tmp_path, REFERENCE) as session:
         session.arm()
         yield session
 
@@ -139,7 +140,7 @@ def test_a_sentence_the_policy_cannot_read_is_refused_and_cannot_be_engaged(sess
 )
 def test_a_device_that_is_not_there_is_named_before_anything_moves(simulator, tmp_path, override, words):
     overrides = {**simulated_devices(simulator), **override}
-    session = Session(ROBOT_YAML, overrides, tmp_path, "fp32")
+    session = Session(ROBOT_YAML, overrides, tmp_path, REFERENCE)
     with pytest.raises(ProcessFailed) as failed, session:
         pass
     assert words in str(failed.value)
@@ -148,7 +149,7 @@ def test_a_device_that_is_not_there_is_named_before_anything_moves(simulator, tm
 
 
 def test_a_port_that_another_robot_holds_is_busy(session, simulator, tmp_path):
-    second = Session(ROBOT_YAML, simulated_devices(simulator), tmp_path, "fp32")
+    second = Session(ROBOT_YAML, simulated_devices(simulator), tmp_path, REFERENCE)
     with pytest.raises(ProcessFailed, match="in use"), second:
         pass
     session.poll()
@@ -160,7 +161,7 @@ def test_a_damaged_bundle_is_refused_before_the_port_is_opened(tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     graph = Path(tmp_path / "policy.onnx")
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
-    session = Session(tmp_path / "robot.yaml", {}, tmp_path, "fp32")
+    session = Session(tmp_path / "robot.yaml", {}, tmp_path, REFERENCE)
     with pytest.raises(ProcessFailed, match=r"policy\.onnx"), session:
         pass
     assert session.control_process is None

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from edgevla.messages import Instruct
+from edgevla.runtime.arguments import REFERENCE
 from edgevla.runtime.session import ProcessFailed, Session
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Bench(Session):
         self.gone_s: float | None = None
         self.policy_end: socket.socket | None = None
         self._mimic = mimic
-        super().__init__(robot_path, overrides, report, "fp32")
+        super().__init__(robot_path, overrides, report, REFERENCE)
 
     def _start(self, module: str, peer: socket.socket, incoming: object) -> tuple[Link[Any], subprocess.Popen[bytes]]:
         if self._mimic and module == "policy_process":
