@@ -8,12 +8,13 @@ GRAPHICS := libegl1 libgl1 libgl1-mesa-dri libglib2.0-0
 # One BLAS thread: the matrices here are small, and two cores are soon taken.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint unit graphics eval distill bench bench-loops bench-chunks soak latency faults properties mutants clean
+.PHONY: demo test lint unit graphics contract kernels kernels-sanitize kernels-budget \
+    eval bench bench-loops bench-chunks bench-decode bench-variants bench-vla plan soak latency faults properties mutants clean
 
 demo: graphics
 	$(BIN)/edgevla demo
 
-test: graphics lint unit
+test: graphics lint contract unit
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -22,6 +23,24 @@ lint: $(READY)
 
 unit: $(READY)
 	$(BIN)/pytest
+
+# The decoding kernels: for this processor always, for GPUs where nvcc and cmake are there.
+kernels: $(READY)
+	@if command -v cmake >/dev/null && command -v nvcc >/dev/null; then \
+	    cmake -S kernels -B kernels/build && MAKEFLAGS= cmake --build kernels/build --parallel 2; \
+	else echo 'note: no nvcc with cmake, so this is the library for the processor only'; \
+	    $(BIN)/python kernels/build_host.py; fi
+
+kernels-sanitize: $(READY)
+	$(BIN)/python -m tests.kernels.sanitizing --calls 1000
+
+# Run it when a kernel changed: registers, shared memory and spills of each, which a test compares.
+kernels-budget: $(READY)
+	$(BIN)/python kernels/budget.py > kernels/budget.md.new && mv kernels/budget.md.new kernels/budget.md
+
+# Wheels that only subprocesses of the tests use; what cannot be had is left out, and said.
+contract: $(READY)
+	@$(BIN)/python -m tests.contract.fetch
 
 # The figures of engines/so101-tabletop/README.md: the policy, what it is without its senses, and the expert.
 eval: graphics
@@ -41,6 +60,20 @@ bench-loops: graphics
 
 bench-chunks: $(READY)
 	$(BIN)/python -m benchmarks.chunks --json reports/bench-chunks.json
+
+# 3 GB of disk, about 20 minutes.
+bench-vla: $(READY)
+	$(BIN)/python -m benchmarks.vla_size reports/vla --json reports/bench-vla.json
+
+bench-decode: kernels
+	$(BIN)/python -m benchmarks.decode --json reports/bench-decode.json
+
+bench-variants: $(READY)
+	$(BIN)/python -m benchmarks.variants --json reports/bench-variants.json
+
+# The table of engines/README.md: the estimate beside what others have published.
+plan: $(READY)
+	$(BIN)/edgevla plan --published --json reports/plan.json
 
 soak: graphics
 	$(BIN)/python -m benchmarks.soak --minutes 30 --scale $(SCALE) --json reports/soak.json
@@ -62,7 +95,7 @@ properties: $(READY)
 JOBS ?= 1
 
 mutants: $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,mutants]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,triton,mutants]'
 	$(BIN)/python -m tests.mutants.run --jobs $(JOBS)
 
 clean:
@@ -73,7 +106,7 @@ $(READY): setup.py constraints.txt
 	    || { echo 'error: $(PYTHON) is not Python 3.10 to 3.12 - name one: make PYTHON=python3.12 ...'; exit 2; }
 	@$(PYTHON) -m venv $(VENV) \
 	    || { echo 'error: no virtual environment - sudo apt-get install -y python3-venv'; exit 2; }
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,triton]'
 	@touch $@
 
 # Rendering without a screen needs OpenGL in software; it is installed here, or you are told how.

@@ -46,7 +46,9 @@ def test_an_installed_package_carries_the_bundles_and_finds_them_outside_the_che
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, source)
     shutil.copytree(CHECKOUT / "edgevla", source / "edgevla", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CHECKOUT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("build", "__pycache__"))
     put_bundle(source / "engines", "toy-task")
+    (source / "engines/targets.yaml").write_text("")
     # What a wheel holds is what build_py copies; building the archive itself would need more than setuptools.
     build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(installed)]
     subprocess.run(build, cwd=source, check=True, capture_output=True, timeout=120)
@@ -62,4 +64,7 @@ def test_an_installed_package_carries_the_bundles_and_finds_them_outside_the_che
     folder = Path(found.stdout.strip())
     assert folder == installed / "edgevla/_engines/toy-task"
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "policy.onnx", "policy.yaml", "robot.yaml"]
+    assert (installed / "edgevla/_engines/targets.yaml").is_file()
     assert (installed / "edgevla/py.typed").is_file()
+    if shutil.which("c++"):
+        assert (installed / "edgevla/_kernels/libedgevla_host.so").is_file()
