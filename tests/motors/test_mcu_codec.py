@@ -176,6 +176,8 @@ def test_all_that_a_command_does_is_visible(sequence, ttl_ms, goals):
 
 
 def test_torque_and_clear_are_visible_too():
+    assert CONTROLLER == 255, "no joint can have it: a joint's id is at most 252"
+    assert Write(252, Virtual.GOAL, b"\7\0") in mcu.writes_in(mcu.command(1, 100, {252: 7}))
     assert mcu.writes_in(mcu.torque(True)) == (Write(CONTROLLER, Virtual.TORQUE, b"\1"),)
     assert mcu.writes_in(mcu.torque(False)) == (Write(CONTROLLER, Virtual.TORQUE, b"\0"),)
     assert mcu.writes_in(mcu.CLEAR) == (Write(CONTROLLER, Virtual.CLEAR, b"\1"),)
@@ -217,7 +219,11 @@ def test_an_unknown_kind_is_no_request(kind):
         (3, struct.pack("<HHB", 1, 100, 17) + bytes(range(51)), "56 bytes for 17 joints"),
         (3, struct.pack("<HHBBHBH", 1, 100, 2, 1, 0, 1, 0), "a joint is named twice, or has no id"),
         (3, struct.pack("<HHBBHBH", 1, 100, 2, 255, 0, 1, 0), "a joint is named twice, or has no id"),  # the controller
-        (3, struct.pack("<HHBBHBH", 1, 100, 2, 253, 0, 1, 0), "a joint is named twice, or has no id"),
+        (
+            3,
+            struct.pack("<HHBBHBH", 1, 100, 2, 253, 0, 1, 0),
+            "a joint is named twice, or has no id",
+        ),  # the first too large
     ],
 )
 def test_a_request_of_the_wrong_form_is_none(kind, payload, why):

@@ -138,6 +138,8 @@ MUTANTS = [
         ("MAX_JOINTS = 16", "MAX_JOINTS = 17"),
         ("MAX_TTL_MS = 500", "MAX_TTL_MS = 1000"),
         ("CONTROLLER = 255", "CONTROLLER = 254"),
+        ("MAX_ID = 252", "MAX_ID = 253"),
+        ("MAX_ID = 252", "MAX_ID = 251"),
         ("COUNTS_PER_TURN = 65536", "COUNTS_PER_TURN = 65535"),
         ('_STATE_JOINT = struct.Struct("<BHihBB")', '_STATE_JOINT = struct.Struct("<BHiHBB")'),
         ("LEAST_INFO_BYTES = _INFO.size + _INFO_JOINT.size", "LEAST_INFO_BYTES = _INFO.size"),
