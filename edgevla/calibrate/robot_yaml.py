@@ -12,10 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import yaml
-
-from edgevla.calibrate.errors import CalibrationError
 from edgevla.config.convert import convert
+from edgevla.config.edit import replace_scalars
 from edgevla.config.load import load_robot
 from edgevla.config.robot import Robot
 from edgevla.config.robot_checks import check_robot
@@ -23,12 +21,11 @@ from edgevla.config.source import parse_yaml
 from edgevla.files import sync, whole, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from edgevla.calibrate.zeroing import Zeroed
-
-Key = tuple["str | int", ...]
+    from edgevla.config.edit import Key
 
 _SAME_RAD = math.radians(0.05)
 
@@ -69,8 +66,7 @@ def propose(path: Path, joints: Sequence[Zeroed]) -> Proposal:
     """Put the joints' numbers into the text of a robot.yaml.
 
     Raises:
-        CalibrationError: the text cannot take them without changing something else.
-        ConfigError: a line for each contradiction that they would make.
+        ConfigError: the text has no place for one, or a line for each contradiction that they would make.
     """
     old = path.read_text(encoding="utf-8")
     index_of = {joint.name: index for index, joint in enumerate(load_robot(path).joints)}
@@ -90,36 +86,6 @@ def propose(path: Path, joints: Sequence[Zeroed]) -> Proposal:
     root = parse_yaml(new, lambda line: f"{path}:{line} (calibrated)")
     check_robot(convert(root, Robot), root)
     return Proposal(path, old, new)
-
-
-def replace_scalars(text: str, changes: Mapping[Key, str]) -> str:
-    """Replace values of a YAML text by their place in it, and nothing else.
-
-    Raises:
-        CalibrationError: there is no such value.
-    """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    spots = []
-    for key, value in changes.items():
-        node = _find(root, key)
-        if node.value != value:
-            spots.append((node.start_mark.index, node.end_mark.index, value))
-    for start, end, value in sorted(spots, reverse=True):
-        text = text[:start] + value + text[end:]
-    return text
-
-
-def _find(node: yaml.Node | None, key: Key) -> yaml.ScalarNode:
-    for part in key:
-        if isinstance(node, yaml.MappingNode):
-            node = next((child for name, child in node.value if name.value == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-        else:
-            node = None
-    if not isinstance(node, yaml.ScalarNode):
-        raise CalibrationError(f"robot.yaml has no value at {'.'.join(map(str, key))}", fix="write it down first")
-    return node
 
 
 def _inwards(angle_rad: float, *, upper: bool) -> float:

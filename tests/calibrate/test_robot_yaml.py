@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from edgevla.calibrate.errors import CalibrationError
-from edgevla.calibrate.robot_yaml import propose, replace_scalars
+from edgevla.calibrate.robot_yaml import propose
 from edgevla.calibrate.zeroing import Zeroed
 from edgevla.config.load import load_robot
 from edgevla.config.problems import ConfigError
@@ -73,24 +72,6 @@ def test_numbers_that_contradict_the_rest_of_the_file_are_refused_before_anythin
     with pytest.raises(ConfigError, match=r"robot\.yaml:\d+ \(calibrated\): .*position_hard"):
         propose(path, [found(path, 0, zero_counts=100)])
     assert path.read_text() == SHIPPED.read_text()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a: [1, 2]  # two\n", "a: [1, 30]  # two\n"),
-        ("a:\n  - 1  # one\n  - 2  # two\n", "a:\n  - 1  # one\n  - 30  # two\n"),
-        ('a: ["1", "2"]\n', 'a: ["1", 30]\n'),
-        ("{a: [1, 2], b: 3}", "{a: [1, 30], b: 3}"),
-    ],
-)
-def test_any_way_of_writing_yaml_will_do(text, expected):
-    assert replace_scalars(text, {("a", 1): "30"}) == expected
-
-
-def test_a_value_that_is_not_there_is_named():
-    with pytest.raises(CalibrationError, match=r"no value at a\.2"):
-        replace_scalars("a: [1, 2]\n", {("a", 2): "30"})
 
 
 def test_what_goes_with_it_fails_and_the_file_stays(path):
