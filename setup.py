@@ -31,6 +31,8 @@ EXTRAS = {
 BUNDLES = [path.parent.name for path in sorted(HERE.glob("engines/*/policy.yaml"))]
 SHIPPED = {f"edgevla._engines.{name}": f"engines/{name}" for name in BUNDLES}
 TARGETS = {"edgevla._engines": "engines"}
+# `edgevla service install` places these.
+UNITS = {"edgevla._systemd": "systemd"}
 
 
 class BuildWithKernels(build_py):
@@ -58,14 +60,16 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
-    packages=[*find_packages(include=["edgevla", "edgevla.*"]), *TARGETS, *SHIPPED],
-    package_dir={**TARGETS, **SHIPPED},
+    packages=[*find_packages(include=["edgevla", "edgevla.*"]), *TARGETS, *SHIPPED, *UNITS],
+    package_dir={**TARGETS, **SHIPPED, **UNITS},
     package_data={
         "edgevla": ["py.typed"],
         "edgevla.sim": ["assets/*"],
         "edgevla.evaluate.faults": ["*.yaml"],
         "edgevla.plan": ["*.yaml"],
+        "edgevla.console": ["static/*"],
         "edgevla._engines": ["targets.yaml"],
+        "edgevla._systemd": ["*.service", "*.conf", "*.rules"],
         **{name: ["*"] for name in SHIPPED},
     },
     install_requires=RUNTIME,

@@ -10,7 +10,7 @@ import click
 import typer
 
 from edgevla import __version__
-from edgevla.commands import build, bundle, calibrate, lint, measure, plan, quantize, run, verify
+from edgevla.commands import build, bundle, calibrate, lint, measure, plan, quantize, run, service, verify
 from edgevla.errors import EdgeVLAError
 from edgevla.tables import console, fail
 
@@ -44,6 +44,7 @@ for name, command in COMMANDS.items():
     app.command(name)(command)
 calibrate.app.command()(quantize.quantize)
 app.add_typer(calibrate.app, name="calibrate")
+app.add_typer(service.app, name="service")
 
 
 @app.callback(invoke_without_command=True)

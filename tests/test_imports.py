@@ -41,6 +41,7 @@ FLOORS = {
     "doctor": 4,
     "evaluate": 4,
     "importers": 4,
+    "service": 4,
     "commands": 5,
     "cli": 6,
     "__main__": 7,  # the door: `python -m edgevla` is the command line
