@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+LATENESS_BUCKETS_US = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)  # upper borders, included
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,49 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Instruct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Operator to policy: do what this sentence says; `home` asks for the rest pose instead, without a network."""
+    """Operator to policy: do what this sentence says; `home` asks for the rest pose instead, without a network.
+
+    `once`: plan one chunk and wait, for an operator who looks at every chunk before it is played, see `Confirm`.
+    """
 
     text: str = ""
     home: bool = False
+    once: bool = False
+
+
+class Confirm(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Operator to control: play exactly this chunk, which I have seen, from its first row, now."""
+
+    t_s: float
+    seq: int
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Operator to policy: what somebody is looking at. Pictures at most this often, every plan or none."""
+
+    pictures_hz: float = 0.0
+    planned: bool = False
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """One encoded picture; `t_s` is when it was captured."""
+
+    camera: str
+    t_s: float
+    format: Literal["jpeg", "png"]
+    data: bytes
+
+
+class Pictures(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Policy to operator: small pictures to look at. It may hold some of the cameras only."""
+
+    pictures: tuple[Picture, ...]
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Policy to operator and recorder: what was just planned, valid or not."""
+
+    chunk: Chunk
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +224,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     position_rad: tuple[float, ...]
     setpoint_rad: tuple[float, ...]
     health: tuple[ServoHealth, ...] = ()
+    # Ticks so far whose lateness fell into each of LATENESS_BUCKETS_US, and last those beyond; each tick counts once.
+    lateness_counts: tuple[int, ...] = ()
+    reads_lost: int = 0
+    limited_joints: tuple[int, ...] = ()  # ticks so far in which the bounds changed what was asked of each joint
+    stages: StageTimes = StageTimes()
+    chunk_seq: int = -1  # the plan in hand
+    standing: bool = False  # no setpoint moves
+    confirmable_seq: int = -1  # the chunk that a `Confirm` would play at this moment
 
 
 class PolicyStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -191,3 +240,54 @@ class PolicyStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ready: bool
     detail: str
     instruction: str = ""
+    blind: tuple[str, ...] = ()  # cameras without a picture young enough to plan from
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to operator: the first message, about what runs here."""
+
+    version: str
+    robot: str
+    joint_names: tuple[str, ...]
+    pid: int
+    variant: str
+    engine: str
+    supervision: str
+    recording: bool
+
+
+class RecorderStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Recorder to operator: whether anything is being written, and why not. `dropped`: records so far."""
+
+    recording: bool
+    detail: str
+    file: str = ""
+    dropped: int = 0
+    written_mb: float = 0.0
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Supervisor to operator: what was asked is not done, or the robot is going away, and this is why."""
+
+    why: str
+
+
+class TickRecord(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Control to recorder: one tick. `tick` counts them, so records that were lost show as gaps."""
+
+    tick: int
+    t_s: float
+    mode: Mode
+    reason: str  # only when it has changed, else empty
+    measured_rad: tuple[float, ...]
+    velocity_rad_s: tuple[float, ...]
+    setpoint_rad: tuple[float, ...]
+    chunk_seq: int  # the plan in hand, -1 without one
+    plan_age_ms: float  # negative without a plan
+    limited: bool
+    blocked: bool
+    held: bool
+    lateness_us: float
+    skipped: int
+    work_us: float
+    wire_us: float

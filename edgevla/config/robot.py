@@ -10,7 +10,17 @@ from typing import Annotated, Literal
 import msgspec
 
 from edgevla.config.allowed import Name, Text, within
-from edgevla.config.units import AccelerationRadS2, AngleRad, JerkRadS3, LengthM, RateHz, SpeedMS, SpeedRadS, TimeS
+from edgevla.config.units import (
+    AccelerationRadS2,
+    AngleRad,
+    JerkRadS3,
+    LengthM,
+    RateHz,
+    SizeBytes,
+    SpeedMS,
+    SpeedRadS,
+    TimeS,
+)
 
 MAX_DEADMAN_MS = 500  # an arm at 2 rad/s would travel 1 rad with nobody at the other end
 
@@ -97,6 +107,29 @@ class Workspace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     keep_out: tuple[Box, ...]
 
 
+class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the operator's page draws a planned path over the camera pictures. Off when robot.yaml does not have it."""
+
+    model: Text  # an MJCF file with the arm and its cameras, relative to this file
+    site: Text  # the site in it whose path is drawn
+    cameras: dict[Name, Text]  # camera of this file -> camera of the model that sees the same
+
+
+class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the operator's page offers."""
+
+    presets: tuple[Text, ...] = ()  # sentences to choose from
+    overlay: Overlay | None = None
+
+
+class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where `edgevla serve` records to. Without this section nothing is recorded."""
+
+    folder: Text  # relative to this file
+    quota: Annotated[SizeBytes, within(at_least=100, at_most=1e8, unit="MB")]  # older recordings make room for newer
+    pictures: Literal["png", "jpeg"] = "png"  # png keeps every pixel, which a replay needs
+
+
 class Robot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole robot.yaml."""
 
@@ -108,6 +141,8 @@ class Robot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     cameras: tuple[Camera, ...]
     control: Control
     workspace: Workspace | None = None
+    console: Console | None = None
+    recording: Recording | None = None
 
     @property
     def joint_names(self) -> tuple[str, ...]:

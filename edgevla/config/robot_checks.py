@@ -69,6 +69,7 @@ def check_robot(robot: Robot, root: Node) -> None:
     for index, camera in enumerate(robot.cameras):
         _check_camera(report, index, camera)
     _check_timing(report, robot)
+    _check_console(report, robot)
     if servo is not None:
         if robot.motors.baud not in servo.bauds:
             report.refuse(("motors", "baud"), f"must be one of {', '.join(map(str, servo.bauds))}")
@@ -153,6 +154,16 @@ def _check_timing(report: Report, robot: Robot) -> None:
     if control.plan_stop_after <= control.plan_hold_after:
         must = f"must be above plan_hold_after, {control.plan_hold_after.written()}"
         report.refuse(("control", "plan_stop_after"), must)
+
+
+def _check_console(report: Report, robot: Robot) -> None:
+    if robot.console is None or robot.console.overlay is None:
+        return
+    names = [camera.name for camera in robot.cameras]
+    for name in robot.console.overlay.cameras:
+        if name not in names:
+            at = ("console", "overlay", "cameras", name)
+            report.refuse(at, f"must not be there: the cameras of this file are {', '.join(names)}")
 
 
 def _check_deadman(report: Report, robot: Robot, step_s: float) -> None:

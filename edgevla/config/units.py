@@ -104,3 +104,9 @@ class RateHz(Quantity):
     """Hz."""
 
     units: ClassVar[Mapping[str, float]] = {"Hz": 1.0}
+
+
+class SizeBytes(Quantity):
+    """Bytes, in powers of ten, as disks are sold."""
+
+    units: ClassVar[Mapping[str, float]] = {"GB": 1e9, "MB": 1e6, "TB": 1e12}

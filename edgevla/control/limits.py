@@ -55,6 +55,7 @@ class Shaped:
     position_rad: tuple[float, ...]
     limited: bool = False
     refused: bool = False  # the wish was not finite or of the wrong length; the joints brake instead
+    changed: tuple[bool, ...] = ()  # for each joint, whether the setpoint is not what was asked for
     pulled: tuple[str, ...] = ()  # joints that are asked to lead by more than `tracking`, and already lead by as much
     fenced: str = ""  # the border of the workspace that the arm brakes in front of
 
@@ -139,7 +140,7 @@ class Limits:
         fenced = self._border_ahead(motions)
         self._motions = self._braked(self._motions) if fenced else motions
         self._narrow()
-        limited = any(
+        changed = tuple(
             abs(motion.position_rad - position_rad) > CHANGED_RAD
             for motion, position_rad in zip(self._motions, wanted.position_rad, strict=True)
         )
@@ -150,7 +151,7 @@ class Limits:
             )
             if abs(wish_rad - at_rad) > joint.tracking and abs(motion.position_rad - at_rad) > _LEADS * joint.tracking
         )
-        return Shaped(self.position_rad, limited=limited, pulled=pulled, fenced=fenced)
+        return Shaped(self.position_rad, limited=any(changed), changed=changed, pulled=pulled, fenced=fenced)
 
     def _goal_velocity(self, index: int, wish_rad: float, wish_rad_s: float, measured_rad: float) -> float:
         """How fast a joint should move to be where the plan wants it, in rad/s."""

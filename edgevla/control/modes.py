@@ -23,6 +23,8 @@ LATCHING = (
 )
 SOFT = (Event.RELEASE, Event.STOP, Event.POLICY_LOST, Event.PLAN_STALE, Event.LEASE_LOST, Event.OVERRUN)
 
+ASKABLE = frozenset({Event.ARM, Event.DISARM, Event.ENGAGE, Event.RELEASE, Event.STOP, Event.RESET})  # by a person
+
 TABLE: Mapping[tuple[Mode, Event], Mode] = {
     (Mode.DISARMED, Event.ARM): Mode.HOLDING,
     (Mode.HOLDING, Event.ENGAGE): Mode.ENGAGED,

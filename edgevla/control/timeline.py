@@ -3,12 +3,17 @@
 Row i of a chunk belongs to `t_obs + i / rate`; in between the plan is linear. A chunk that took long to compute is
 therefore entered late, at the row its age says, never at row 0; behind the last row the plan stands still; and a plan
 older than `hold_after_s`, counted from its observation, asks for nothing any more.
+
+A chunk that a person has looked at and confirmed is the exception: it is played once, from its first row, to its end,
+and nothing else is taken in meanwhile.
 """
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from edgevla.control.limits import Wanted
 
@@ -33,6 +38,7 @@ class Timeline:
         self._chunk: Chunk | None = None
         self._observed_s = -math.inf
         self._not_before_s = -math.inf
+        self._confirmed_until_s: float | None = None
 
     @property
     def chunk(self) -> Chunk | None:
@@ -47,6 +53,22 @@ class Timeline:
         """Forget the plan, and take none that was observed before now: what a stop ended is not played after it."""
         self._chunk = None
         self._not_before_s = now_s
+        self._confirmed_until_s = None
+
+    def confirm(self, chunk: Chunk, now_s: float) -> None:
+        """Play a chunk that `offer` has found whole: row 0 now, whatever the age of its observation."""
+        self._chunk = replace(chunk, t_obs_s=now_s)
+        self._observed_s = now_s
+        self._confirmed_until_s = now_s + duration_s(chunk)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a confirmed chunk is being played, or would be if nothing had dropped it."""
+        return self._confirmed_until_s is not None
+
+    def over(self, now_s: float) -> bool:
+        """Whether a confirmed chunk has come to its last row."""
+        return self._confirmed_until_s is not None and now_s >= self._confirmed_until_s
 
     def offer(self, chunk: Chunk, now_s: float) -> str:
         """Take a chunk in, or say in a few words why not.
@@ -58,7 +80,7 @@ class Timeline:
         if broken:
             self.clear()
             return broken
-        if now_s - chunk.t_obs_s > self._hold_after_s or chunk.t_obs_s < self._not_before_s:
+        if self.confirmed or self._too_old(chunk, now_s) or chunk.t_obs_s < self._not_before_s:
             return ""
         if self._chunk is not None and chunk.t_obs_s < self._chunk.t_obs_s:
             return ""
@@ -73,7 +95,7 @@ class Timeline:
     def wanted(self, now_s: float) -> Wanted | None:
         """What the plan asks for at this moment, or None when there is no plan fresh enough to ask."""
         chunk = self._chunk
-        if chunk is None or now_s - chunk.t_obs_s > self._hold_after_s:
+        if chunk is None or (self._too_old(chunk, now_s) and not self.confirmed):
             return None
         row = max(0.0, (now_s - chunk.t_obs_s) * chunk.rate_hz)
         last = len(chunk.actions_rad) - 1
@@ -86,6 +108,9 @@ class Timeline:
             tuple(a + share * (b - a) for a, b in zip(before, after, strict=True)),
             tuple((b - a) * chunk.rate_hz for a, b in zip(before, after, strict=True)),
         )
+
+    def _too_old(self, chunk: Chunk, now_s: float) -> bool:
+        return now_s - chunk.t_obs_s > self._hold_after_s
 
     def _broken(self, chunk: Chunk, now_s: float) -> str:
         name = f"chunk {chunk.seq}"
@@ -104,3 +129,8 @@ class Timeline:
         if len(row) != self._joints:
             return f"has {len(row)} numbers for {self._joints} joints"
         return "" if all(map(math.isfinite, row)) else "is not finite"
+
+
+def duration_s(chunk: Chunk) -> float:
+    """From the first row of a chunk to its last, s."""
+    return (len(chunk.actions_rad) - 1) / chunk.rate_hz

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgevla.control.gate import GateBlocked
 from edgevla.control.limits import Limits
-from edgevla.control.modes import next_mode
+from edgevla.control.modes import ASKABLE, next_mode
+from edgevla.control.proposal import Proposal
 from edgevla.control.timeline import Timeline
 from edgevla.errors import EdgeVLAError
 from edgevla.messages import Bounds, Event, JointState, Mode, ServoHealth
@@ -74,11 +76,13 @@ class Controller:
         control = robot.control
         self._limits = Limits(robot.joints, 1.0 / control.rate, workspace)
         self._timeline = Timeline(len(robot.joints), control.plan_hold_after)
+        self._proposal = Proposal()
         self.mode = Mode.DISARMED
         self.reason = "just started"
         self.state: JointState | None = None
         self.health: dict[str, ServoHealth] = {}
         self.counts: Counter[str] = Counter()
+        self.limited_joints = [0] * len(robot.joints)  # ticks in which the bounds changed what was asked of each
         self._reads_lost = 0
         self._astray_ticks = 0
         self._invalid_s = -math.inf
@@ -115,11 +119,18 @@ class Controller:
         """The plan in hand."""
         return self._timeline.chunk
 
+    def confirmable_seq(self, now_s: float) -> int:
+        """The chunk that `confirm` would play now, if the operator holds the lease; -1 when there is none."""
+        return -1 if isinstance(self._confirmable(self._proposal.seq, now_s), str) else self._proposal.seq
+
     def offer(self, chunk: Chunk, now_s: float) -> None:
         """A chunk has arrived. A broken one drops the plan; the second within a second is a fault."""
         broken = self._timeline.offer(chunk, now_s)
         if not broken:
+            if self.state is not None:
+                self._proposal.offer(chunk, self.state.position_rad)
             return
+        self._proposal.clear()
         self.counts["invalid"] += 1
         if self.mode is Mode.ENGAGED and now_s - self._invalid_s < INVALID_WITHIN_S:
             self._event(Event.PLAN_INVALID, broken)
@@ -127,13 +138,15 @@ class Controller:
         if self.mode is Mode.ENGAGED:
             self.reason = f"{_HOLDING}{broken}"
 
-    def heartbeat(self, now_s: float) -> None:
-        """The operator is there."""
-        self._lease_s = now_s
+    def heartbeat(self, t_s: float) -> None:
+        """The operator was there at that moment. A time that is no number is none."""
+        if math.isfinite(t_s):
+            self._lease_s = max(self._lease_s, t_s)
 
     def policy_lost(self, why: str) -> None:
         """The policy process is gone; what it planned is not played any more."""
         self._timeline.clear()
+        self._proposal.clear()
         self._event(Event.POLICY_LOST, why)
 
     def fail(self, why: str) -> None:
@@ -166,6 +179,23 @@ class Controller:
             self._astray_ticks = 0
             self.health.clear()  # what a servo said before is no reason now; it is asked again
 
+    def confirm(self, seq: int, asked_s: float, now_s: float) -> None:
+        """A person has looked at a chunk and wants it played, once, from its first row.
+
+        Args:
+            seq: which chunk.
+            asked_s: when it was asked.
+        """
+        self._now_s = now_s
+        chunk = self._confirmable(seq, now_s)
+        refusal = _asked_long_ago(asked_s, now_s) or (chunk if isinstance(chunk, str) else self._lease_refusal(now_s))
+        if refusal or isinstance(chunk, str):
+            self.reason = f"confirm refused: {refusal}"
+            return
+        self._proposal.clear()
+        self._timeline.confirm(chunk, now_s)
+        self._event(Event.ENGAGE, f"chunk {seq} is confirmed")
+
     def leave(self) -> None:
         """Apply the torque policy of robot.yaml to an arm that was armed here. Only called at standstill."""
         if self._robot.motors.on_exit == "release" and self._torque_on and self._link_up:
@@ -195,6 +225,8 @@ class Controller:
             else:
                 shaped = self._limits.follow(wanted, self.state.position_rad)
                 limited, held = shaped.limited, shaped.refused
+                if shaped.changed:
+                    self.limited_joints = list(map(add, self.limited_joints, shaped.changed))
                 self._watch_tracking(shaped.pulled)
                 if self.reason.startswith(_HOLDING):
                     self.reason = "engaged: a good plan again"
@@ -207,8 +239,10 @@ class Controller:
         return Outcome(now_s, self.mode, self._timeline.age_s(now_s), limited, blocked, held, self._first_play())
 
     def _refusal(self, event: Event, asked_s: float, now_s: float) -> str:
-        if event in {Event.ARM, Event.ENGAGE, Event.RESET} and now_s - asked_s > STALE_REQUEST_S:
-            return f"it was asked {now_s - asked_s:.1f} s ago"
+        if event not in ASKABLE:
+            return "nobody can ask for it"
+        if event in {Event.ARM, Event.ENGAGE, Event.RESET} and (late := _asked_long_ago(asked_s, now_s)):
+            return late
         if event is Event.ARM and self.state is None:
             return "the servos have not answered yet"
         if event is Event.ENGAGE and self.mode is not Mode.ENGAGED:
@@ -222,7 +256,16 @@ class Controller:
             return f"the arm is {self.mode.value}, not holding"
         if self._timeline.wanted(now_s) is None:
             return "no fresh plan from the policy"
+        return self._lease_refusal(now_s)
+
+    def _lease_refusal(self, now_s: float) -> str:
         return "nobody holds the engage lease" if self._lease_expired(now_s) else ""
+
+    def _confirmable(self, seq: int, now_s: float) -> Chunk | str:
+        """The chunk, or why it cannot be played whoever asks."""
+        if self.mode is not Mode.HOLDING or not self._limits.standing or self.state is None:
+            return f"the arm is {self.mode.value}, not holding still"
+        return self._proposal.take(seq, self.state.position_rad, now_s)
 
     def _arm(self) -> bool:
         """Take over where the arm stands: servo goals and setpoint at the measured position, then torque."""
@@ -283,7 +326,9 @@ class Controller:
         if self.mode is not Mode.ENGAGED:
             return
         age_s = self._timeline.age_s(now_s)
-        if age_s > self._robot.control.plan_stop_after:
+        if self._timeline.over(now_s):
+            self._event(Event.RELEASE, "the confirmed chunk is over")
+        elif age_s > self._robot.control.plan_stop_after and not self._timeline.confirmed:
             self._event(Event.PLAN_STALE, f"the newest plan is {age_s * 1e3:.0f} ms old")
         if self._lease_expired(now_s):
             self._event(Event.LEASE_LOST, "the operator's heartbeat stopped")
@@ -328,3 +373,15 @@ class Controller:
             self.reason = f"{event.value}: {why}" if why else event.value
         if mode is not Mode.ENGAGED:
             self._timeline.restart(self._now_s)
+            if event not in {
+                Event.ARM,
+                Event.DISARM,
+            }:  # the arm has not been moved by these; if it has moved, it counts
+                self._proposal.restart(self._now_s)
+
+
+def _asked_long_ago(asked_s: float, now_s: float) -> str:
+    """Why what was asked then is not granted now: too late, or stamped by a clock that is not ours."""
+    if abs(now_s - asked_s) <= STALE_REQUEST_S:
+        return ""
+    return f"it was asked {now_s - asked_s:.1f} s ago"

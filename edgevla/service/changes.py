@@ -43,9 +43,9 @@ class Change:
         """The change as a unified diff; empty for a file that stays."""
         if self.kind in {"keep", "same"}:
             return ""
-        lines = [each.decode(errors="replace").splitlines(keepends=True) for each in (self.before, self.after)]
-        names = (str(self.path) if self.before else "/dev/null", str(self.path) if self.after else "/dev/null")
-        return "".join(difflib.unified_diff(*lines, *names))
+        before, after = (each.decode(errors="replace").splitlines(keepends=True) for each in (self.before, self.after))
+        was, becomes = (str(self.path) if each else "/dev/null" for each in (self.before, self.after))
+        return "".join(difflib.unified_diff(before, after, was, becomes))
 
 
 def to_install(root: Path, wanted: Sequence[Wanted]) -> list[Change]:

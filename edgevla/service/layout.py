@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNITS = ("edgevla@.service", "edgevla-console@.service")
 CONFIG = PurePosixPath("/etc/edgevla")
+STATE = PurePosixPath("/var/lib/edgevla")
 _TARGETS = {
     **{unit: PurePosixPath("/etc/systemd/system") / unit for unit in UNITS},
     "70-edgevla.rules": PurePosixPath("/etc/udev/rules.d/70-edgevla.rules"),
@@ -80,6 +81,8 @@ def instance_name(robot: Robot) -> str:
 def system_config(robot_yaml: Path) -> tuple[str, bytes]:
     """A robot.yaml as it stands in /etc/edgevla: the same text, with paths that were relative to its folder made whole.
 
+    Recordings go to the one folder that the service may write to.
+
     Returns:
         the instance's name, and the text.
 
@@ -94,6 +97,8 @@ def system_config(robot_yaml: Path) -> tuple[str, bytes]:
         path = (folder / value).resolve()
         _visible(path, ".".join(map(str, key)), f"copy it to /opt/edgevla or /srv, and name it there in {robot_yaml}")
         changes[key] = msgspec.json.encode(str(path)).decode()
+    if robot.recording is not None:
+        changes["recording", "folder"] = str(STATE / robot.name / "recordings")
     return instance_name(robot), replace_scalars(robot_yaml.read_text(encoding="utf-8"), changes).encode()
 
 
@@ -101,7 +106,9 @@ def _paths(robot: Robot) -> dict[Key, str]:
     """Values of robot.yaml that are relative to its folder, by their place in it."""
     paths: dict[Key, str] = {("bundle",): robot.bundle}
     if robot.workspace is not None:
-        paths[("workspace", "model")] = robot.workspace.model
+        paths["workspace", "model"] = robot.workspace.model
+    if robot.console is not None and robot.console.overlay is not None:
+        paths["console", "overlay", "model"] = robot.console.overlay.model
     return paths
 
 

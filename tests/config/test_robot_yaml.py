@@ -192,7 +192,8 @@ def test_an_unknown_key_lists_the_allowed_ones(mistake):
     (message,) = mistake({3: "bundle: .\nsecret: 1"})
     assert message == (
         'robot.yaml:4: secret: unknown key "secret"; '
-        "allowed: format, name, bundle, motors, joints, cameras, control, workspace"
+        "allowed: format, name, bundle, motors, joints, cameras, control, workspace, console, "
+        "recording"
     )
 
 
@@ -288,3 +289,61 @@ def test_a_value_cannot_steer_the_terminal(mistake):
 
 def test_a_long_value_is_cut(mistake):
     assert len(mistake({28: f"    velocity: {'9' * 10_000}"})[0]) < 250
+
+
+CONSOLE = """
+console:
+  presets: [touch the red block, push the blue block left]
+  overlay:
+    model: arm.xml
+    site: tip
+    cameras: {front: overview}
+"""
+
+
+def test_the_operator_s_page_offers_what_robot_yaml_says(robot_yaml):
+    assert load_robot(robot_yaml).console is None
+    robot_yaml.write_text(robot_yaml.read_text() + CONSOLE)
+    console = load_robot(robot_yaml).console
+    assert console.presets == ("touch the red block", "push the blue block left")
+    assert (console.overlay.model, console.overlay.site) == ("arm.xml", "tip")
+    assert console.overlay.cameras == {"front": "overview"}
+
+
+def test_an_overlay_for_a_camera_that_is_not_there_names_those_that_are(robot_yaml):
+    robot_yaml.write_text(robot_yaml.read_text() + CONSOLE.replace("front:", "wrist:"))
+    with pytest.raises(ConfigError) as refused:
+        load_robot(robot_yaml)
+    assert str(refused.value) == (
+        'robot.yaml:59: console.overlay.cameras.wrist: got "overview"; '
+        "must not be there: the cameras of this file are front"
+    )
+
+
+def test_nothing_is_recorded_unless_robot_yaml_says_where_and_how_much(robot_yaml):
+    assert load_robot(robot_yaml).recording is None
+    text = robot_yaml.read_text()
+    robot_yaml.write_text(text + "recording:\n  folder: log\n  quota: 2 GB\n")
+    recording = load_robot(robot_yaml).recording
+    assert (recording.folder, recording.quota, recording.pictures) == ("log", 2e9, "png")
+
+
+@pytest.mark.parametrize(
+    ("line", "must"),
+    [
+        ("quota: 2", 'a number, a space and a unit (GB or MB or TB), such as "1.5 GB"'),
+        ("quota: 99 MB", "at least 100 MB and at most 100000000 MB"),
+        ("quota: 2 GB\n  pictures: gif", '"jpeg" or "png"'),
+    ],
+)
+def test_a_recording_that_makes_no_sense_is_refused(robot_yaml, line, must):
+    robot_yaml.write_text(robot_yaml.read_text() + f"recording:\n  folder: log\n  {line}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_robot(robot_yaml)
+    assert str(refused.value).endswith(f"must be {must}")
+
+
+def test_a_recording_without_a_quota_is_refused(robot_yaml):
+    robot_yaml.write_text(robot_yaml.read_text() + "recording:\n  folder: log\n")
+    with pytest.raises(ConfigError, match='"quota" is missing'):
+        load_robot(robot_yaml)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevla.config.units import AccelerationRadS2, AngleRad, JerkRadS3, Quantity, RateHz, SpeedRadS, TimeS
+from edgevla.config.units import AccelerationRadS2, AngleRad, JerkRadS3, Quantity, RateHz, SizeBytes, SpeedRadS, TimeS
 
-KINDS = [AngleRad, SpeedRadS, AccelerationRadS2, JerkRadS3, TimeS, RateHz]
+KINDS = [AngleRad, SpeedRadS, AccelerationRadS2, JerkRadS3, TimeS, RateHz, SizeBytes]
 
 
 CASES = [
@@ -23,6 +23,9 @@ CASES = [
     (TimeS, "5 ms", 0.005),
     (TimeS, "1.5 s", 1.5),
     (RateHz, "50 Hz", 50.0),
+    (SizeBytes, "250 MB", 250_000_000.0),
+    (SizeBytes, "2 GB", 2_000_000_000.0),
+    (SizeBytes, "1 TB", 1_000_000_000_000.0),
     (AngleRad, "  1e2   deg ", math.radians(100)),
 ]
 

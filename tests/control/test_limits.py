@@ -336,3 +336,14 @@ def test_the_speed_share_of_the_tool_slows_every_joint_down():
     assert fence.shared_at_rad == [(rad,) for rad in path_rad[:-1]], "asked where the setpoint is"
     assert fence.goals_rad_s[0] == (2.0,)
     assert max(b - a for a, b in pairwise(path_rad)) == pytest.approx(0.25 * 2.0 * DT_S)
+
+
+def test_the_joint_whose_setpoint_is_not_what_was_asked_for_is_told():
+    limits = Limits([joint("pan", 1), joint("lift", 2)], DT_S)
+    limits.start([0.0, 0.0])
+    shaped = limits.follow(Wanted((0.0, 1.0), (0.0, 0.0)), [0.0, 0.0])
+    assert shaped.limited
+    assert shaped.changed == (False, True)
+    shaped = limits.follow(Wanted((0.0, shaped.position_rad[1]), (0.0, 0.0)), [0.0, 0.0])
+    assert not shaped.limited
+    assert shaped.changed == (False, False)

@@ -4,10 +4,14 @@ import itertools
 
 import pytest
 
-from edgevla.control.modes import LATCHING, SOFT, TABLE, next_mode
+from edgevla.control.modes import ASKABLE, LATCHING, SOFT, TABLE, next_mode
 from edgevla.messages import Event, Mode
 
 PERSON = {Event.ARM, Event.DISARM, Event.ENGAGE, Event.RELEASE, Event.STOP, Event.RESET}
+
+
+def test_a_person_can_ask_for_nothing_that_only_the_machine_knows():
+    assert PERSON == ASKABLE
 
 
 def test_only_a_person_engages_and_only_out_of_holding():

@@ -139,3 +139,57 @@ def test_the_age_of_the_last_good_observation_survives_a_dropped_plan():
     line.clear()
     assert line.age_s(10.4) == pytest.approx(0.4)
     assert Timeline(2, HOLD_AFTER_S).age_s(10.0) == math.inf
+
+
+def test_a_confirmed_chunk_begins_with_its_first_row_now_however_old_its_observation_is():
+    line = Timeline(2, HOLD_AFTER_S)
+    line.confirm(chunk(10.0), 31.0)
+    assert line.wanted(31.0).position_rad == pytest.approx((0.0, 0.0))
+    assert line.wanted(31.25).position_rad == pytest.approx((0.25, -0.25))
+    assert line.wanted(31.25).velocity_rad_s == pytest.approx((1.0, -1.0))
+    assert line.chunk.seq == 1
+    assert line.age_s(31.25) == pytest.approx(0.25)
+
+
+def test_a_confirmed_chunk_is_played_to_its_last_row_and_is_over_there():
+    line = Timeline(2, HOLD_AFTER_S)
+    line.confirm(chunk(10.0, rate_hz=8.0, rows=((0.0, 0.0),) * 8 + ((1.0, 1.0),)), 32.0)
+    assert line.confirmed
+    assert line.wanted(32.9375).position_rad == (0.5, 0.5)
+    assert not line.over(32.9375)
+    assert line.over(33.0)
+    assert line.over(34.0)
+    assert line.wanted(33.0).velocity_rad_s == (0.0, 0.0)
+
+
+def test_an_ordinary_chunk_is_never_over():
+    line = timeline(chunk())
+    assert not line.confirmed
+    assert not line.over(1e9)
+
+
+def test_while_a_confirmed_chunk_is_played_no_other_is_taken_in():
+    line = Timeline(2, HOLD_AFTER_S)
+    line.confirm(chunk(10.0), 31.0)
+    assert line.offer(chunk(31.1, seq=2, rows=((9.0, 9.0),)), 31.2) == ""
+    assert line.chunk.seq == 1
+
+
+def test_a_broken_chunk_drops_a_confirmed_one_too_and_it_still_ends_in_time():
+    line = Timeline(2, HOLD_AFTER_S)
+    line.confirm(chunk(10.0), 31.0)
+    assert line.offer(chunk(31.1, seq=2, valid=False, reason="NaN"), 31.2) == "NaN"
+    assert line.wanted(31.2) is None
+    assert line.confirmed
+    assert line.over(32.2)
+
+
+def test_after_a_restart_nothing_is_confirmed_any_more():
+    line = Timeline(2, HOLD_AFTER_S)
+    line.confirm(chunk(10.0), 31.0)
+    line.restart(31.5)
+    assert not line.confirmed
+    assert not line.over(99.0)
+    assert line.wanted(31.5) is None
+    assert line.offer(chunk(32.0, seq=2), 32.0) == ""
+    assert line.wanted(32.0 + HOLD_AFTER_S + 1e-6) is None, "an old plan is old again"

@@ -124,6 +124,17 @@ def test_the_system_configuration_is_the_same_robot(tmp_path, visible):
     assert (tmp_path / after.bundle).resolve() == ROBOT.parent
 
 
+def test_recordings_go_where_the_service_may_write(tmp_path, visible):
+    robot = tmp_path / "robot.yaml"
+    text = ROBOT.read_text().replace("bundle: .", f"bundle: {ROBOT.parent}", 1)
+    robot.write_text(text + "\nrecording:\n  folder: logs\n  quota: 2 GB\n")
+    installed = tmp_path / "installed.yaml"
+    installed.write_bytes(system_config(robot)[1])
+    recording = load_robot(installed).recording
+    assert recording is not None
+    assert recording.folder == "/var/lib/edgevla/so101-tabletop/recordings"
+
+
 @pytest.mark.parametrize("hidden", ["/home/ada/edgevla/bin/edgevla", "/root/venv/bin/edgevla", "/tmp/v/bin/edgevla"])
 def test_a_program_that_the_service_cannot_see_is_refused(hidden):
     with pytest.raises(NotVisible, match="/opt"):
