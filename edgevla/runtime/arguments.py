@@ -30,7 +30,7 @@ REFERENCE = PolicyChoice("fp32", "cpu", verified=False)
 
 @dataclass(frozen=True, slots=True)
 class ProcessArguments:
-    """`peer_fd` leads to the other of the two processes, `operator_fd` to the parent."""
+    """`peer_fd` leads to the other of the two processes, `operator_fd` to the parent, `recorder_fd` to the recorder."""
 
     robot_path: Path
     overrides: Mapping[str, str]
@@ -38,6 +38,7 @@ class ProcessArguments:
     operator_fd: int
     report: Path | None
     policy: PolicyChoice
+    recorder_fd: int | None = None
 
     def robot(self) -> Robot:
         """Load robot.yaml again: every process checks what it runs on."""
@@ -51,6 +52,7 @@ def parse_process_arguments(argv: Sequence[str]) -> ProcessArguments:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--peer-fd", type=int, required=True)
     parser.add_argument("--operator-fd", type=int, required=True)
+    parser.add_argument("--recorder-fd", type=int)
     parser.add_argument("--report", type=Path)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--engine", required=True)
@@ -58,7 +60,9 @@ def parse_process_arguments(argv: Sequence[str]) -> ProcessArguments:
     given = parser.parse_args(argv)
     overrides = dict(pair.split("=", 1) for pair in given.set)
     policy = PolicyChoice(given.variant, given.engine, given.verified)
-    return ProcessArguments(given.robot, overrides, given.peer_fd, given.operator_fd, given.report, policy)
+    return ProcessArguments(
+        given.robot, overrides, given.peer_fd, given.operator_fd, given.report, policy, given.recorder_fd
+    )
 
 
 def process_arguments(arguments: ProcessArguments) -> list[str]:
@@ -67,6 +71,8 @@ def process_arguments(arguments: ProcessArguments) -> list[str]:
     words += ["--variant", arguments.policy.variant, "--engine", arguments.policy.engine]
     words += ["--verified"] if arguments.policy.verified else []
     words += ["--peer-fd", str(arguments.peer_fd), "--operator-fd", str(arguments.operator_fd)]
+    if arguments.recorder_fd is not None:
+        words += ["--recorder-fd", str(arguments.recorder_fd)]
     for key, value in arguments.overrides.items():
         words += ["--set", f"{key}={value}"]
     if arguments.report is not None:

@@ -16,11 +16,25 @@ from typing import TYPE_CHECKING
 
 from edgevla.control.ticker import Ticker
 from edgevla.errors import EdgeVLAError
-from edgevla.messages import Chunk, Event, Failure, Heartbeat, Mode, Request, Shutdown, Status
+from edgevla.messages import (
+    Chunk,
+    Confirm,
+    Event,
+    Failure,
+    Heartbeat,
+    Mode,
+    Request,
+    Shutdown,
+    StageTimes,
+    Status,
+    TickRecord,
+)
+from edgevla.motors.errors import PortBusy
 from edgevla.runtime import realtime
 from edgevla.runtime.arguments import ProcessArguments, parse_process_arguments
 from edgevla.runtime.flightlog import TickTiming
 from edgevla.runtime.link import inherited
+from edgevla.runtime.notify import Notifier
 from edgevla.runtime.ticklog import TICKS_FILE, TickLog
 from edgevla.runtime.wiring import open_controller
 
@@ -31,6 +45,7 @@ if TYPE_CHECKING:
 
     from edgevla.config.robot import Robot
     from edgevla.control.ticker import Tick
+    from edgevla.runtime.controller import Outcome
     from edgevla.runtime.link import Link
     from edgevla.runtime.wiring import Rig
 
@@ -41,6 +56,8 @@ _STOP_LIMIT_S = 3.0  # robot.yaml is refused when a controlled stop can take a t
 _BROKEN_TICKS = 3  # in a row, after which braking is not to be had either
 _WRITE_S = 2.0  # for a flight log that is being written at the end
 _WORDS = 500  # letters of a reason or a sentence that are passed on
+_TRY_AGAIN = 3  # the exit code after which a service manager tries again: the other program may be ending
+FromOperator = Request | Heartbeat | Confirm | Shutdown
 
 
 class ControlProcess:
@@ -52,6 +69,8 @@ class ControlProcess:
         policy: chunks in, joint states out.
         operator: requests in, status out.
         report: the folder for flight logs.
+        recorder: takes a record of every tick, or loses it.
+        notifier: the service manager's watchdog.
     """
 
     def __init__(
@@ -59,18 +78,24 @@ class ControlProcess:
         robot: Robot,
         rig: Rig,
         policy: Link[Chunk],
-        operator: Link[Request | Heartbeat | Shutdown],
+        operator: Link[FromOperator],
         report: Path | None,
+        recorder: Link[Shutdown] | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._robot = robot
         self._controller, self._bus, self._flight_log = rig
         self._report = report
         self._policy = policy
         self._operator = operator
+        self._recorder = recorder
+        self._notifier = notifier or Notifier({})
         self._missed = 0
         self._leaving = ""
         self._latched = False
         self._told: Mode | None = None
+        self._asked = False  # something since the last status
+        self._recorded = ""  # the reason that the last record had
         self._writing: Thread | None = None
         self._status_every = max(1, round(robot.control.rate / STATUS_HZ))
         self.log = TickLog(round(robot.control.rate * 3600 * _LOG_HOURS))
@@ -94,6 +119,8 @@ class ControlProcess:
                     self._controller.overrun("the loop cannot keep its rate")
                 self._tick(tick, count)
                 broken_ticks = 0
+                if not tick.skipped:
+                    self._notifier.feed(time.monotonic())
             except Exception as error:  # whatever it is, the arm is stopped under control before this process ends
                 self._controller.fail(f"{type(error).__name__}: {error}")
                 self.leave(f"internal error: {error!r}")
@@ -120,9 +147,38 @@ class ControlProcess:
         wire_s = self._bus.wait_s - waited_s
         work_s = time.monotonic() - now_s - wire_s
         self.log.add(tick, outcome, work_s, wire_s)
-        self._remember(now_s, TickTiming(tick.lateness_s, tick.skipped, work_s, wire_s))
+        timing = TickTiming(tick.lateness_s, tick.skipped, work_s, wire_s)
+        self._remember(now_s, timing)
         if outcome.fresh_chunk and self._controller.chunk is not None:
             self.log.add_played(self._controller.chunk, time.monotonic() - self._controller.chunk.t_obs_s)
+        if self._recorder is not None:
+            self._record(self._recorder, count, outcome, timing)
+
+    def _record(self, recorder: Link[Shutdown], count: int, outcome: Outcome, timing: TickTiming) -> None:
+        """Hand the tick to the recorder. Whatever it does with it, this waits for nothing."""
+        controller, state, chunk = self._controller, self._controller.state, self._controller.chunk
+        reason = controller.reason
+        taken = recorder.send(
+            TickRecord(
+                tick=count,
+                t_s=outcome.t_s,
+                mode=outcome.mode,
+                reason=reason[:_WORDS] if reason != self._recorded else "",
+                measured_rad=state.position_rad if state is not None else (),
+                velocity_rad_s=state.velocity_rad_s if state is not None else (),
+                setpoint_rad=controller.setpoint_rad,
+                chunk_seq=chunk.seq if chunk is not None else -1,
+                plan_age_ms=(outcome.t_s - chunk.t_obs_s) * 1e3 if chunk is not None else -1.0,
+                limited=outcome.limited,
+                blocked=outcome.blocked,
+                held=outcome.held,
+                lateness_us=timing.lateness_s * 1e6,
+                skipped=timing.skipped,
+                work_us=timing.work_s * 1e6,
+                wire_us=timing.wire_s * 1e6,
+            )
+        )
+        self._recorded = reason if taken else self._recorded
 
     def _remember(self, now_s: float, timing: TickTiming | None = None) -> None:
         """Add to the flight log, and write it out once for every fault."""
@@ -149,6 +205,10 @@ class ControlProcess:
         for message in self._operator.drain():
             if isinstance(message, Request):
                 self._controller.operator(message.event, message.why[:_WORDS], message.t_s, now_s)
+                self._asked = True
+            elif isinstance(message, Confirm):
+                self._controller.confirm(message.seq, message.t_s, now_s)
+                self._asked = True
             elif isinstance(message, Heartbeat):
                 self._controller.heartbeat(min(message.t_s, now_s))
             else:
@@ -160,9 +220,9 @@ class ControlProcess:
         state = self._controller.state
         if state is not None:
             self._policy.send(state)
-        if count % self._status_every and self._controller.mode is self._told:
+        if count % self._status_every and self._controller.mode is self._told and not self._asked:
             return
-        self._told = self._controller.mode
+        self._told, self._asked = self._controller.mode, False
         chunk = self._controller.chunk
         self._operator.send(
             Status(
@@ -180,6 +240,13 @@ class ControlProcess:
                 position_rad=state.position_rad if state is not None else (),
                 setpoint_rad=self._controller.setpoint_rad,
                 health=tuple(self._controller.health.values()),
+                lateness_counts=tuple(self.log.lateness_counts),
+                reads_lost=self._controller.counts["reads_lost"],
+                limited_joints=tuple(self._controller.limited_joints),
+                stages=chunk.stages if chunk is not None else StageTimes(),
+                chunk_seq=chunk.seq if chunk is not None else -1,
+                standing=self._controller.standing,
+                confirmable_seq=self._controller.confirmable_seq(now_s),
             )
         )
 
@@ -191,14 +258,17 @@ def _invalid(why: str, now_s: float) -> Chunk:
 def main(arguments: ProcessArguments) -> None:
     """Open the port, ask the kernel for what robot.yaml wants, tick, leave."""
     policy = inherited(arguments.peer_fd, Chunk)
-    operator = inherited(arguments.operator_fd, Request | Heartbeat | Shutdown)
+    operator = inherited(arguments.operator_fd, FromOperator)
+    recorder = inherited(arguments.recorder_fd, Shutdown) if arguments.recorder_fd is not None else None
     try:
         robot = arguments.robot()
+        notifier = Notifier()
         rig = open_controller(arguments.robot_path, robot)
     except EdgeVLAError as error:
-        operator.send(Failure(message=str(error), exit_code=error.exit_code))
-        sys.exit(error.exit_code)
-    process = ControlProcess(robot, rig, policy, operator, arguments.report)
+        code = _TRY_AGAIN if isinstance(error, PortBusy) else error.exit_code
+        operator.send(Failure(message=str(error), exit_code=code))
+        sys.exit(code)
+    process = ControlProcess(robot, rig, policy, operator, arguments.report, recorder, notifier)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         process.leave(f"signal {signal.Signals(number).name}")

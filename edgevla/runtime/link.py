@@ -6,6 +6,7 @@ drops what is being sent, because everything here is superseded by its successor
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any, Generic, TypeVar, cast
 
@@ -31,6 +32,7 @@ class Link(Generic[Incoming]):
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(cast("Any", incoming))
         self.closed = False
+        self.received = 0  # messages, whatever was in them
         self.malformed = ""  # the last message that was not one, until read by `take_malformed`
 
     def fileno(self) -> int:
@@ -45,8 +47,8 @@ class Link(Generic[Incoming]):
             self._socket.send(self._encoder.encode(message))
         except (BlockingIOError, InterruptedError):
             return False
-        except OSError:
-            self.closed = True
+        except OSError as error:
+            self.closed = error.errno != errno.EMSGSIZE  # too large for the kernel: lost, nothing more
             return False
         return True
 
@@ -80,6 +82,7 @@ class Link(Generic[Incoming]):
             if not raw:
                 self.closed = True
                 break
+            self.received += 1
             if flags & socket.MSG_TRUNC:
                 self.malformed = f"a message of more than {MAX_BYTES} bytes"
                 continue

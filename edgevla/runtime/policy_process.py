@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from edgevla.cameras import open_camera
 from edgevla.errors import EdgeVLAError
-from edgevla.messages import Failure, Instruct, JointState, PolicyStatus, Shutdown
+from edgevla.messages import Failure, Instruct, JointState, Planned, PolicyStatus, Shutdown, Watch
 from edgevla.policy.language import InstructionError
 from edgevla.policy.loading import load_policy
 from edgevla.runtime.arguments import ProcessArguments, parse_process_arguments
 from edgevla.runtime.homing import homing_chunk
 from edgevla.runtime.link import inherited
 from edgevla.runtime.observing import StateHistory, observe
+from edgevla.runtime.previews import Previews
 from edgevla.runtime.wiring import arm_model, bundle_folder
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 
     from edgevla.cameras.source import CameraSource
     from edgevla.config.robot import Robot
+    from edgevla.messages import Chunk, Observation
     from edgevla.policy.policy import Policy
     from edgevla.runtime.link import Link
+    from edgevla.runtime.recording.feed import ObservationFeed
 
 _WAIT_S = 0.005  # longest sleep between two looks at the cameras
+_PREVIEW_S = 0.015  # a preview is made when no plan can be due for so long
+FromOperator = Instruct | Watch | Shutdown
 
 
 class PolicyProcess:
@@ -44,7 +49,8 @@ class PolicyProcess:
         policy: loaded, compared with the robot, warm.
         cameras: running sources, by name.
         control: joint states in, chunks out.
-        operator: instructions in, status out.
+        operator: instructions in, status out; pictures and plans too, while somebody watches.
+        feed: takes what is seen and planned for the recording.
     """
 
     def __init__(
@@ -53,7 +59,8 @@ class PolicyProcess:
         policy: Policy,
         cameras: Mapping[str, CameraSource],
         control: Link[JointState],
-        operator: Link[Instruct | Shutdown],
+        operator: Link[FromOperator],
+        feed: ObservationFeed | None = None,
     ) -> None:
         self._max_age_s = {camera.name: float(camera.max_age) for camera in robot.cameras}
         self._home_rad = [float(joint.home) for joint in robot.joints]
@@ -63,12 +70,18 @@ class PolicyProcess:
         self._sources = cameras
         self._control = control
         self._operator = operator
+        self._feed = feed
+        self._previews = Previews(cameras, operator)
+        self._watch = Watch()
+        self._fresh = True  # the policy has forgotten what was before
         self._states = StateHistory()
         self._instruct = Instruct()
         self._seq = 0
         self._observed_s = float("-inf")
+        self._since_s = float("-inf")  # what was seen before then is not planned from
         self._looked_s = float("-inf")
-        self._told = ""
+        self._told = "ready"
+        self._blind: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Plan until told to finish or until nobody is left to plan for."""
@@ -79,9 +92,33 @@ class PolicyProcess:
             for message in self._operator.drain():
                 if isinstance(message, Shutdown):
                     return
-                self._take(message)
-            if (self._instruct.home or self._instruct.text) and self._due():
+                if isinstance(message, Watch):
+                    self._watch = message
+                    self._previews.set_rate(message.pictures_hz)
+                else:
+                    self._take(message)
+            self._look_at_cameras()
+            wanted = bool(self._instruct.home or self._instruct.text)
+            due = wanted and self._due()
+            if due:
                 self._plan()
+            if due or not wanted or self._idle_s() > _PREVIEW_S:
+                self._previews.send_due(time.monotonic())
+
+    def _idle_s(self) -> float:
+        """How long until the next plan can be due at the earliest."""
+        return self._observed_s + self._period_s - self._half_frame_s - time.monotonic()
+
+    def _look_at_cameras(self) -> None:
+        """Say when a camera goes blind or sees again."""
+        now_s = time.monotonic()
+        frames = {name: source.latest() for name, source in self._sources.items()}
+        blind = tuple(
+            name for name, frame in frames.items() if frame is None or now_s - frame.t_s > self._max_age_s[name]
+        )
+        if blind != self._blind:
+            self._blind = blind
+            self._say()
 
     def _due(self) -> bool:
         """Whether there is a picture to plan from that is a replan period younger than the last one planned from.
@@ -98,7 +135,10 @@ class PolicyProcess:
     def _take(self, instruct: Instruct) -> None:
         """A new sentence, effective from the next picture on; one that the policy cannot read ends the old one too."""
         self._instruct = instruct
+        # The one plan that a person is going to look at shows the world as it was after they asked.
+        self._since_s = time.monotonic() if instruct.once else float("-inf")
         self._policy.reset()
+        self._fresh = True
         if instruct.text:
             try:
                 self._policy.check_instruction(instruct.text)
@@ -115,7 +155,7 @@ class PolicyProcess:
         if isinstance(observation, str):
             self._tell(observation)
             return
-        if observation.t_obs_s <= self._observed_s:
+        if observation.t_obs_s <= max(self._observed_s, self._since_s):
             return
         self._seq += 1
         if self._instruct.home:
@@ -124,25 +164,42 @@ class PolicyProcess:
             chunk = self._policy.act(observation, self._seq)
         self._control.send(chunk)
         self._observed_s = observation.t_obs_s
+        self._show(observation, chunk)
         self._tell(chunk.reason if not chunk.valid else (self._instruct.text or "home"))
-        if chunk.done:  # planning on would set the arm down little by little: each hold starts from where it sagged to
+        if self._instruct.once:
+            self._instruct = Instruct()
+            self._tell(f"planned once: {chunk.instruction}" if chunk.valid else chunk.reason)
+        elif chunk.done:  # planning on would set the arm down little by little: each hold starts where it sagged to
             self._instruct = Instruct()
             self._tell(f"done: {chunk.instruction}")
+
+    def _show(self, observation: Observation, chunk: Chunk) -> None:
+        """To whoever watches and to the recording, now that control has it."""
+        if self._watch.planned:
+            self._operator.send(Planned(chunk=chunk))
+        if self._feed is not None:
+            self._feed.offer(observation, chunk, fresh=self._fresh)
+        self._fresh = self._fresh and self._instruct.home
 
     def _tell(self, detail: str) -> None:
         """Say each thing once."""
         if detail != self._told:
             self._told = detail
-            self._operator.send(PolicyStatus(ready=True, detail=detail, instruction=self._instruct.text))
+            self._say()
+
+    def _say(self) -> None:
+        text = self._instruct.text
+        self._operator.send(PolicyStatus(ready=True, detail=self._told, instruction=text, blind=self._blind))
 
 
 def main(arguments: ProcessArguments) -> None:
     """Load the policy, open the cameras it uses, plan."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the arm first, then tells us
     control = inherited(arguments.peer_fd, JointState)
-    operator = inherited(arguments.operator_fd, Instruct | Shutdown)
+    operator = inherited(arguments.operator_fd, FromOperator)
     try:
         robot = arguments.robot()
+        feed = _open_feed(arguments, robot)
         policy = load_policy(
             bundle_folder(arguments.robot_path, robot),
             arguments.policy.variant,
@@ -150,18 +207,31 @@ def main(arguments: ProcessArguments) -> None:
             target=arguments.policy.engine,
             verified=arguments.policy.verified,
             model=arm_model(arguments.robot_path, robot),
+            clock=feed.clock if feed is not None else time.monotonic,
         )
         with contextlib.ExitStack() as stack:
+            if feed is not None:
+                stack.enter_context(contextlib.closing(feed))
             wanted = policy.cameras
             sources = {}
             for camera in robot.cameras:
                 if camera.name in wanted:
                     sources[camera.name] = stack.enter_context(contextlib.closing(open_camera(camera)))
             operator.send(PolicyStatus(ready=True, detail="ready"))
-            PolicyProcess(robot, policy, sources, control, operator).run()
+            PolicyProcess(robot, policy, sources, control, operator, feed).run()
     except EdgeVLAError as error:
         operator.send(Failure(message=str(error), exit_code=error.exit_code))
         sys.exit(error.exit_code)
+
+
+def _open_feed(arguments: ProcessArguments, robot: Robot) -> ObservationFeed | None:
+    """The way to the recorder, when there is one."""
+    if arguments.recorder_fd is None:
+        return None
+    from edgevla.runtime.recording.feed import Nothing, ObservationFeed
+
+    pictures = robot.recording.pictures if robot.recording is not None else "png"
+    return ObservationFeed(inherited(arguments.recorder_fd, Nothing), pictures)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgevla.messages import Mode
+from edgevla.messages import LATENESS_BUCKETS_US, Mode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,17 +53,20 @@ class Ring:
 class TickLog:
     """The last `capacity` ticks, and the chunks that they were the first to play.
 
+    `lateness_counts` counts every tick since the start, see `Status`.
     `command_age_ms` is how old the observation was when the first command of its chunk went out.
     """
 
     def __init__(self, capacity: int) -> None:
         self._ticks = Ring(("t_s", "lateness_us", "work_us", "wire_us", "skipped", "mode"), capacity)
+        self.lateness_counts = [0] * (len(LATENESS_BUCKETS_US) + 1)
         self._chunks = Ring(("command_age_ms", *(f"{stage}_ms" for stage in STAGES)), capacity)
 
     def add(self, tick: Tick, outcome: Outcome, work_s: float, wire_s: float) -> None:
         """Record one tick; `work_s` leaves out the time spent waiting for the wire, `wire_s`."""
-        mode = MODES.index(outcome.mode)
-        self._ticks.add(outcome.t_s, tick.lateness_s * 1e6, work_s * 1e6, wire_s * 1e6, tick.skipped, mode)
+        mode, lateness_us = MODES.index(outcome.mode), tick.lateness_s * 1e6
+        self.lateness_counts[bisect_left(LATENESS_BUCKETS_US, lateness_us)] += 1
+        self._ticks.add(outcome.t_s, lateness_us, work_s * 1e6, wire_s * 1e6, tick.skipped, mode)
 
     def add_played(self, chunk: Chunk, age_s: float) -> None:
         """Record the first command of a chunk."""

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from edgevla.control.modes import ASKABLE
 from edgevla.messages import Event, Mode
 from edgevla.motors import feetech, sts3215
 from tests.runtime.conftest import Rig
@@ -367,3 +368,48 @@ def test_who_sends_nothing_waits_for_nothing():
     rig = Rig(control__supervision="shadow")
     rig.engaged()
     assert rig.paced == []
+
+
+@pytest.mark.parametrize("event", sorted(set(Event) - ASKABLE, key=lambda event: event.value))
+def test_nobody_can_ask_for_what_only_the_machine_knows(event):
+    rig = Rig()
+    rig.engaged(shift_rad=1.2)
+    rig.tick(12)
+    rig.ask(Event.STOP)
+    rig.tick()
+    rig.ask(event)
+    assert rig.controller.mode is Mode.STOPPING
+    assert rig.controller.reason == f"{event.value} refused: nobody can ask for it"
+
+
+@pytest.mark.parametrize("asked_s", [math.nan, math.inf, -math.inf])
+def test_a_request_to_move_that_was_asked_at_no_time_is_refused(rig, asked_s):
+    rig.armed()
+    rig.offer()
+    rig.controller.operator(Event.ENGAGE, "no clock", asked_s, rig.now_s)
+    assert rig.controller.mode is Mode.HOLDING
+
+
+def test_a_heartbeat_at_no_time_keeps_no_lease(rig):
+    rig.heartbeats = False
+    rig.armed()
+    rig.controller.heartbeat(math.nan)
+    rig.offer()
+    rig.ask(Event.ENGAGE)
+    assert rig.controller.mode is Mode.HOLDING
+    rig.controller.heartbeat(rig.now_s)
+    rig.controller.heartbeat(rig.now_s - 60.0)  # a late one takes nothing back
+    rig.ask(Event.ENGAGE)
+    assert rig.controller.mode is Mode.ENGAGED
+
+
+def test_the_ticks_in_which_the_bounds_changed_a_joint_are_counted_for_it(rig):
+    rig.engaged(shift_rad=0.0)
+    here = rig.controller.setpoint_rad
+    rig.offer(actions_rad=((here[0] + 1.0, *here[1:]),) * 12)
+    rig.tick(5)
+    assert rig.controller.limited_joints[0] == 5
+    assert rig.controller.limited_joints[1:] == [0] * 5
+    rig.offer(actions_rad=((math.nan, *here[1:]),) * 12)
+    rig.tick(2)
+    assert len(rig.controller.limited_joints) == 6

@@ -85,3 +85,20 @@ def test_of_many_messages_only_the_newest_is_decoded(ends):
     assert right.newest() == Heartbeat(t_s=2.0)
     assert right.take_malformed() == ""
     assert right.newest() is None
+
+
+def test_a_message_larger_than_the_kernel_takes_is_lost_and_nothing_else(ends):
+    left, right = ends
+    assert left.send(Shutdown(why="x" * 4_000_000)) is False
+    assert not left.closed
+    assert left.send(Heartbeat(t_s=1.0))
+    assert right.drain() == [Heartbeat(t_s=1.0)]
+
+
+def test_everything_that_arrives_is_counted_whatever_it_is(ends):
+    left, right = ends
+    left._socket.send(b"not msgpack")
+    left._socket.send(b"\x00" * (MAX_BYTES + 1))
+    left.send(Heartbeat(t_s=1.0))
+    right.drain()
+    assert right.received == 3

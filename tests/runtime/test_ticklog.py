@@ -75,3 +75,15 @@ def test_the_log_has_no_pickles(tmp_path):
     log_of(3).save(tmp_path / TICKS_FILE)
     with np.load(tmp_path / TICKS_FILE, allow_pickle=False) as saved:
         assert saved["mode"].tolist() == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("lateness_us", "bucket"), [(-3.0, 0), (0.0, 0), (50.0, 0), (50.1, 1), (999.0, 4), (49_999.0, 9), (50_001.0, 10)]
+)
+def test_every_tick_is_counted_once_by_its_lateness(lateness_us, bucket):
+    log = log_of(3, lateness_us=lateness_us)
+    assert log.lateness_counts == [3 if index == bucket else 0 for index in range(11)]
+
+
+def test_the_counts_go_on_when_the_ring_is_full():
+    assert sum(log_of(50, capacity=5).lateness_counts) == 50

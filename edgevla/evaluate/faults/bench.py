@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from edgevla.messages import Status
     from edgevla.runtime.link import Link
+    from edgevla.runtime.session import FromControl, FromPolicy
 
 
 class Bench(Session):
@@ -33,7 +34,7 @@ class Bench(Session):
     """
 
     def __init__(self, robot_path: Path, overrides: Mapping[str, str], report: Path, mimic: bool) -> None:
-        self.heartbeat: Callable[[float], bool] = lambda now_s: True  # whether the operator shows signs of life
+        self.alive: Callable[[float], bool] = lambda now_s: True  # whether the operator shows signs of life
         self.pulses: list[Callable[[float], None]] = []  # what repeats while a fault lasts
         self.heard: list[Status] = []
         self.gone_s: float | None = None
@@ -41,11 +42,13 @@ class Bench(Session):
         self._mimic = mimic
         super().__init__(robot_path, overrides, report, REFERENCE)
 
-    def _start(self, module: str, peer: socket.socket, incoming: object) -> tuple[Link[Any], subprocess.Popen[bytes]]:
+    def _start(
+        self, module: str, peer: socket.socket, incoming: object, recorder: socket.socket | None
+    ) -> tuple[Link[Any], subprocess.Popen[bytes]]:
         if self._mimic and module == "policy_process":
             self.policy_end = peer.dup()
             self.policy_end.setblocking(False)
-        return super()._start(module, peer, incoming)
+        return super()._start(module, peer, incoming, recorder)
 
     @property
     def operator_end(self) -> socket.socket:
@@ -53,17 +56,18 @@ class Bench(Session):
         assert self._control is not None
         return self._control._socket
 
-    def poll(self) -> None:
+    def poll(self) -> list[FromControl | FromPolicy]:
         """Hear what there is; a control process that is gone is noted, not raised.
 
         Raises:
             ProcessFailed: a process says that it cannot go on.
         """
         now_s = time.monotonic()
+        heard: list[FromControl | FromPolicy] = []
         if self.gone_s is None:
             try:
-                if self.heartbeat(now_s):
-                    super().poll()
+                if self.alive(now_s):
+                    heard = super().poll()
                 else:
                     self._listen()
             except ProcessFailed:
@@ -75,13 +79,14 @@ class Bench(Session):
                 self.heard.append(self.status)
         for pulse in self.pulses:
             pulse(now_s)
+        return heard
 
     def _listen(self) -> None:
         """Hear, and give no sign of life."""
         if self._control is not None:
             self._hear_the_last(self._control)
 
-    def watch(self, seconds: float, step_s: float = 0.01) -> None:
+    def follow(self, seconds: float, step_s: float = 0.01) -> None:
         """Poll for so long."""
         ends_s = time.monotonic() + seconds
         while time.monotonic() < ends_s:

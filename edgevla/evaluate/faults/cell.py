@@ -84,20 +84,20 @@ def _watch(bench: Bench, cell: Cell, stand: Stand, draw: random.Random) -> Watch
         bench.say(MOTION)
         bench.engage(MOTION)
         phase_s = draw.uniform(*_MOVED_S)
-        bench.watch(phase_s)
+        bench.follow(phase_s)
         if bench.mode is not Mode.ENGAGED:
             raise NotMoving(f"{cell.name}: stopped before anything was broken: {bench.why()}")
         earlier = len(bench.heard)
         broken_s = time.monotonic()
         with inject(cell.faults, bench, stand.robot, stand.simulator) as mends:
             lasts_s = max(float(fault.lasts) for fault in cell.faults) or float(cell.watch)
-            bench.watch(min(lasts_s, cell.watch))
+            bench.follow(min(lasts_s, cell.watch))
             if lasts_s < cell.watch:
                 mends.close()
-                bench.watch(cell.watch - lasts_s)
+                bench.follow(cell.watch - lasts_s)
             settled = len(bench.heard) - earlier
             gone_s = bench.gone_s
-        bench.watch(_AFTERWARDS_S)
+        bench.follow(_AFTERWARDS_S)
     return Watched(
         broken_s=broken_s,
         phase_s=phase_s,

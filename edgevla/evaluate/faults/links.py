@@ -36,7 +36,7 @@ def break_operator(bench: Bench, fault: FaultSpec, mends: contextlib.ExitStack) 
         repeat(bench, lambda _: _send(bench.operator_end, noise.randbytes(_NOISE_BYTES)), mends)
     else:
         began_s = time.monotonic()
-        ordinary = bench.heartbeat
+        ordinary = bench.alive
         next_s = began_s
 
         def rarely(now_s: float) -> bool:
@@ -51,8 +51,8 @@ def break_operator(bench: Bench, fault: FaultSpec, mends: contextlib.ExitStack) 
             "slow": rarely,
             "intermittent": lambda now_s: now_s - began_s > fault.by,
         }
-        bench.heartbeat = rhythm[fault.kind]
-        mends.callback(setattr, bench, "heartbeat", ordinary)
+        bench.alive = rhythm[fault.kind]
+        mends.callback(setattr, bench, "alive", ordinary)
 
 
 def break_chunks(bench: Bench, fault: FaultSpec, mends: contextlib.ExitStack) -> None:
