@@ -98,7 +98,8 @@ def load_manifest(folder: Path) -> Bundle:
     if wrong:
         fix = "copy the bundle again; after a wanted change, write its policy.yaml anew"
         raise BundleError("\n".join(wrong), fix=fix)
-    _check_vocabulary(folder / manifest.language.vocabulary)
+    if manifest.language.tokenizer is None:
+        _check_vocabulary(folder / manifest.language.vocabulary)
     return Bundle(folder, manifest)
 
 

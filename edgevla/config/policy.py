@@ -15,6 +15,7 @@ from edgevla.config.policy_families import (
     Fast,
     File,
     Flow,
+    Id,
     Recurrent,
     Regression,
     Section,
@@ -78,11 +79,30 @@ class Action(Section, frozen=True, kw_only=True):
     space: Literal["joints", "end_effector"] = "joints"
 
 
-class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Word-level vocabulary: one word a line, line number = id, line 0 is padding. Unknown words are refused."""
+class Tokenizer(Section, frozen=True, kw_only=True):
+    """How a Hugging Face `tokenizer.json` reads a sentence, for policies on a pretrained language model.
+
+    `prompt`: what is tokenised. `{instruction}` is the sentence; `{state}`, if it is there, the normalised state as
+    numbers of the 256 bins between -1 and 1 (pi0.5). `spelling`: what becomes of the sentence before: nothing, `spaces`
+    for underscores (openpi), or lower case (OpenVLA). `suffix_ids` stand behind the prompt's.
+    """
+
+    prompt: str = "{instruction}"
+    spelling: Literal["as_is", "spaces", "lower"] = "as_is"
+    suffix_ids: tuple[Id, ...] = ()
+    pad_id: Id = 0
+
+
+class Language(Section, frozen=True, kw_only=True):
+    """What the policy understands.
+
+    Word-level vocabulary: one word a line, line number = id, line 0 is padding. Unknown words are refused. With the
+    section `tokenizer` the vocabulary is a Hugging Face `tokenizer.json`, and any sentence is understood somehow.
+    """
 
     vocabulary: File
-    length: Length  # tokens, padded with 0
+    tokenizer: Tokenizer | None = None
+    length: Length  # tokens, padded with 0, or the tokenizer's pad_id
     instructions: tuple[Text, ...]  # what it was trained on, shown to the operator
 
 

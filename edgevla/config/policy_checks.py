@@ -52,6 +52,7 @@ def check_policy(manifest: Manifest, root: Node) -> None:
             report.add(("files", name), "must name a file inside the bundle, other than policy.yaml itself")
     for path, file in used_files(manifest).items():
         _check_listed(report, path, file, manifest)
+    _check_prompt(report, manifest)
     check_family(report, manifest)
     _check_execution(report, manifest)
     check_quantisation(report, manifest.quantisation)
@@ -103,6 +104,18 @@ def _check_space(report: Report, manifest: Manifest) -> None:
     if not end_effector.joints:
         report.refuse(("end_effector", "joints"), "must not be empty")
     _distinct(report, ("end_effector", "joints"), end_effector.joints)
+
+
+def _check_prompt(report: Report, manifest: Manifest) -> None:
+    """One sentence, and the state at most once; any other brace would be taken for a mistake in one of them."""
+    tokenizer = manifest.language.tokenizer
+    if tokenizer is None:
+        return
+    rest = tokenizer.prompt.replace("{instruction}", "", 1).replace("{state}", "", 1)
+    if "{instruction}" not in tokenizer.prompt or set(rest) & set("{}"):
+        report.refuse(
+            ("language", "tokenizer", "prompt"), "must have {instruction} in it, may have {state}, and no other brace"
+        )
 
 
 def _check_execution(report: Report, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ from edgevla.policy.decode import decoder_of
 from edgevla.policy.decode.base import Decoded
 from edgevla.policy.errors import InputRefused
 from edgevla.policy.iterate import DenoisingEngine
-from edgevla.policy.language import Vocabulary
+from edgevla.policy.language import language_of
 from edgevla.policy.preprocess import Preprocessor, cameras_of
 
 if TYPE_CHECKING:
@@ -57,8 +57,6 @@ class Policy:
         end_effector: EndEffector | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        language = bundle.manifest.language
-        entries = bundle.path(language.vocabulary).read_text(encoding="utf-8").splitlines()
         if bundle.manifest.action.space == "end_effector" and end_effector is None:
             raise BundleError(
                 f"{bundle.folder}: its actions move an end effector, which only a robot's kinematics turn into joints",
@@ -67,8 +65,8 @@ class Policy:
         self.manifest = bundle.manifest
         self.cameras = cameras_of(bundle.manifest)
         self.engine = engine
-        self._vocabulary = Vocabulary(entries, language.length)
-        self._preprocess = Preprocessor(bundle.manifest, self._vocabulary)
+        self._language = language_of(bundle)
+        self._preprocess = Preprocessor(bundle.manifest, self._language)
         self._decoder = decoder_of(bundle)
         self._execution = execution
         self._end_effector = end_effector
@@ -82,7 +80,7 @@ class Policy:
         Raises:
             InstructionError: empty, too long, or with an unknown word.
         """
-        self._vocabulary.encode(text)
+        self._language.encode(text)
 
     def reset(self) -> None:
         """Forget every observation and plan. Call it where the past no longer counts: the arm is engaged anew."""

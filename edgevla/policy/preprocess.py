@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edgevla.bundle import Manifest, TensorSpec
     from edgevla.messages import Observation
-    from edgevla.policy.language import Vocabulary
+    from edgevla.policy.language import Language
 
 CAMERA = "camera:"
 
@@ -27,8 +27,8 @@ CAMERA = "camera:"
 class Preprocessor:
     """Fills every input that a checked manifest names."""
 
-    def __init__(self, manifest: Manifest, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
+    def __init__(self, manifest: Manifest, language: Language) -> None:
+        self._language = language
         self._joints = len(manifest.joints)
         self._normalise = Normalise(manifest.state)
         self._fill = {spec.name: self._filler(spec) for spec in manifest.inputs}
@@ -54,7 +54,7 @@ class Preprocessor:
         if spec.source == "state":
             return partial(self._state, spec.shape[1])
         if spec.source == "instruction":
-            return lambda observation: self._vocabulary.encode(observation.instruction)
+            return self._words
         camera, picture = spec.source.removeprefix(CAMERA), Picture(*spec.shape[2:])
         return lambda observation: picture(image_of(observation, camera))
 
@@ -64,6 +64,10 @@ class Preprocessor:
             raise InputRefused(f"the state has shape {state_rad.shape}, the policy takes ({self._joints},)")
         if not np.isfinite(state_rad).all():
             raise InputRefused(f"the state is not finite: {state_rad.tolist()}")
+
+    def _words(self, observation: Observation) -> NDArray[np.int64]:
+        state = self._normalise(observation.state_rad).astype(np.float32)
+        return self._language.encode(observation.instruction, state)
 
     def _state(self, width: int, observation: Observation) -> NDArray[np.float32]:
         state = np.zeros((1, width), np.float32)  # a padded model is shown zeros behind the normalised joints
