@@ -8,13 +8,13 @@ GRAPHICS := libegl1 libgl1 libgl1-mesa-dri libglib2.0-0
 # One BLAS thread: the matrices here are small, and two cores are soon taken.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint unit graphics contract kernels kernels-sanitize kernels-budget \
-    eval bench bench-loops bench-chunks bench-decode bench-variants bench-vla plan soak latency faults properties mutants clean
+.PHONY: demo test lint unit graphics browser contract kernels kernels-sanitize kernels-budget \
+    eval bench bench-loops bench-chunks bench-decode bench-variants bench-vla bench-recording bench-stop bench-console plan soak latency faults properties mutants importers clean
 
 demo: graphics
 	$(BIN)/edgevla demo
 
-test: graphics lint contract unit
+test: graphics browser lint contract unit
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -71,6 +71,16 @@ bench-decode: kernels
 bench-variants: $(READY)
 	$(BIN)/python -m benchmarks.variants --json reports/bench-variants.json
 
+# For an idle machine: six minutes, one, and four.
+bench-recording: graphics
+	$(BIN)/python -m benchmarks.recording --turns 6 --seconds 30 --json reports/bench-recording.json
+
+bench-stop: graphics browser
+	$(BIN)/python -m benchmarks.stop_latency --json reports/bench-stop.json
+
+bench-console: graphics
+	$(BIN)/python -m benchmarks.console --json reports/bench-console.json
+
 # The table of engines/README.md: the estimate beside what others have published.
 plan: $(READY)
 	$(BIN)/edgevla plan --published --json reports/plan.json
@@ -95,18 +105,29 @@ properties: $(READY)
 JOBS ?= 1
 
 mutants: $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,triton,mutants]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,triton,console,record,dataset,browser,mutants]'
 	$(BIN)/python -m tests.mutants.run --jobs $(JOBS)
 
+# Upstream's own policies, small and random, beside what `edgevla import` makes of them: an environment of 5.5 GB.
+IMPORT ?= python3.12
+
+importers: .venv-import/.ready
+	HF_HUB_OFFLINE=1 PYTHONPATH=. .venv-import/bin/python -m tests.importers.prove --json reports/importers.json
+
+.venv-import/.ready: tests/importers/requirements.txt
+	$(IMPORT) -m venv .venv-import
+	.venv-import/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-import build dist reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
 	    || { echo 'error: $(PYTHON) is not Python 3.10 to 3.12 - name one: make PYTHON=python3.12 ...'; exit 2; }
 	@$(PYTHON) -m venv $(VENV) \
 	    || { echo 'error: no virtual environment - sudo apt-get install -y python3-venv'; exit 2; }
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,triton]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sim,test,triton,console,record,dataset,browser]'
 	@touch $@
 
 # Rendering without a screen needs OpenGL in software; it is installed here, or you are told how.
@@ -117,3 +138,12 @@ graphics: $(READY)
 	        echo 'error: not permitted to install it - sudo apt-get install -y $(GRAPHICS)'; exit 2; fi; \
 	    $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $(GRAPHICS) >/dev/null; \
 	    $(BIN)/python -m edgevla.sim.probe; }
+
+# The operator's page is tested in a real browser. Without one those tests say that they were left out.
+browser: $(READY)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	    echo 'installing chromium, for the tests of the operator'"'"'s page'; \
+	    if [ "$$(id -u)" = 0 ]; then SUDO=; elif sudo -n true 2>/dev/null; then SUDO=sudo; else \
+	        echo 'note: not permitted to install it, so the page is not tested - sudo apt-get install -y chromium'; exit 0; fi; \
+	    $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq chromium >/dev/null \
+	        || echo 'note: no package of that name here, so the page is not tested'; }

@@ -16,14 +16,35 @@ REPORT = ["matplotlib>=3.8"]
 EXTRAS = {
     "cpu": [*CPU, *REPORT],
     # TensorRT, OpenCV with GStreamer and the CUDA libraries come with JetPack; wheels must not shadow them.
-    "jetson": ["onnx>=1.16", "onnxruntime>=1.18", "pycuda>=2024.1", "cuda-bindings>=12.6", *REPORT],
+    # JetPack 6's own cv2 was built for NumPy 1.
+    "jetson": [
+        "numpy<2; python_version < '3.11'",
+        "onnx>=1.16",
+        "onnxruntime>=1.18",
+        "pycuda>=2024.1",
+        "cuda-bindings>=12.6",
+        *REPORT,
+    ],
     "gpu": ["onnx>=1.16", "onnxruntime-gpu>=1.18", "opencv-python>=4.8", *REPORT],
     "sim": [*SIM, *CPU, *REPORT],
     "triton": ["tritonclient[grpc]>=2.50"],  # for a policy that does not fit on the robot
-    "console": ["starlette>=0.40", "uvicorn>=0.30"],
-    "record": ["mcap>=1.2"],
+    # uvicorn alone has no WebSocket: wsproto.
+    "console": ["starlette>=0.40", "uvicorn>=0.30", "wsproto>=1.2", "prometheus-client>=0.20"],
+    "language": ["tokenizers>=0.15"],  # for policies on a language model
+    "record": ["mcap>=1.6", "foxglove-schemas-protobuf>=0.4"],
+    "dataset": ["pyarrow>=15"],  # recordings for training, in LeRobot's layout
+    "import": ["torch>=2.4", "onnxscript>=0.5", *CPU, *REPORT],  # beside the project that a checkpoint comes from
     "distill": ["torch>=2.4", *SIM, *CPU, *REPORT],
-    "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "mypy>=1.10", "ruff>=0.6", "types-PyYAML"],
+    "test": [
+        "pytest>=8",
+        "pytest-timeout>=2.3",
+        "pytest-rerunfailures>=14",
+        "hypothesis>=6.100",
+        "mypy>=1.10",
+        "ruff>=0.6",
+        "types-PyYAML",
+    ],
+    "browser": ["playwright>=1.40"],  # drives a Chromium that the distribution installs
     "mutants": ["mutmut>=3.7"],
 }
 
@@ -69,7 +90,7 @@ setup(
         "edgevla.plan": ["*.yaml"],
         "edgevla.console": ["static/*"],
         "edgevla._engines": ["targets.yaml"],
-        "edgevla._systemd": ["*.service", "*.conf", "*.rules"],
+        "edgevla._systemd": ["*.service", "*.conf", "*.rules", "*.json"],
         **{name: ["*"] for name in SHIPPED},
     },
     install_requires=RUNTIME,

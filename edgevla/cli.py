@@ -10,13 +10,40 @@ import click
 import typer
 
 from edgevla import __version__
-from edgevla.commands import build, bundle, calibrate, lint, measure, plan, quantize, run, service, verify
+from edgevla.commands import (
+    build,
+    bundle,
+    calibrate,
+    doctor,
+    export,
+    importing,
+    lint,
+    measure,
+    plan,
+    quantize,
+    replay,
+    run,
+    serve,
+    service,
+    verify,
+)
+from edgevla.commands import console as page
 from edgevla.errors import EdgeVLAError
 from edgevla.tables import console, fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+# Where a package that is missing comes from; those not named here belong to the simulator.
+EXTRAS = {
+    "torch": "distill",
+    **dict.fromkeys(("mcap", "zstandard", "google", "foxglove_schemas_protobuf"), "record"),
+    "pyarrow": "dataset",
+    **dict.fromkeys(("starlette", "uvicorn", "wsproto", "prometheus_client"), "console"),
+    "tokenizers": "language",
+    "ray": "ray",
+}
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -30,6 +57,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": run.demo,
     "run": run.run,
+    "serve": serve.serve,
     "eval": measure.evaluate_,
     "latency": measure.latency,
     "faults": measure.faults,
@@ -38,12 +66,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify.verify,
     "lint": lint.lint,
     "plan": plan.plan,
+    "replay": replay.replay,
+    "export": export.export,
+    "doctor": doctor.doctor,
     "distill": bundle.distill,
+    "import": importing.import_,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
 calibrate.app.command()(quantize.quantize)
 app.add_typer(calibrate.app, name="calibrate")
+app.add_typer(page.app, name="console")
 app.add_typer(service.app, name="service")
 
 
@@ -72,7 +105,7 @@ def main() -> None:
         fail(f"{error.filename or 'the operating system'}: {error.strerror or error}")
         sys.exit(2)
     except ModuleNotFoundError as error:
-        extra = "distill" if error.name == "torch" else "sim"
+        extra = EXTRAS.get((error.name or "").partition(".")[0], "sim")
         fail(f"this command needs {error.name}, which is not installed - pip install 'edgevla[{extra}]'")
         sys.exit(2)
     except click.ClickException as error:

@@ -26,6 +26,7 @@ FLOORS = {
     "plugins": 0,
     "registers": 0,
     "shipped": 0,
+    "spread": 0,
     "cameras": 1,
     "control": 1,
     "engine": 1,
