@@ -72,5 +72,5 @@ class TestRay:
             list(spread(refuse_seven, range(9), workers=2, ray="local"))
 
     def test_no_cluster_is_named_with_its_address(self):
-        with pytest.raises(SpreadFailed, match="127.0.0.1:1"):
+        with pytest.raises(SpreadFailed, match=r"127\.0\.0\.1:1"):
             list(spread(square, [1], ray="127.0.0.1:1"))
