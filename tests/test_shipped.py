@@ -47,6 +47,7 @@ def test_an_installed_package_carries_the_bundles_and_finds_them_outside_the_che
         shutil.copy(CHECKOUT / name, source)
     shutil.copytree(CHECKOUT / "edgevla", source / "edgevla", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(CHECKOUT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("build", "__pycache__"))
+    shutil.copytree(CHECKOUT / "systemd", source / "systemd")
     put_bundle(source / "engines", "toy-task")
     (source / "engines/targets.yaml").write_text("")
     # What a wheel holds is what build_py copies; building the archive itself would need more than setuptools.
@@ -66,5 +67,7 @@ def test_an_installed_package_carries_the_bundles_and_finds_them_outside_the_che
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "policy.onnx", "policy.yaml", "robot.yaml"]
     assert (installed / "edgevla/_engines/targets.yaml").is_file()
     assert (installed / "edgevla/py.typed").is_file()
+    assert (installed / "edgevla/_systemd/edgevla@.service").is_file()
+    assert (installed / "edgevla/console/static/page.html").is_file()
     if shutil.which("c++"):
         assert (installed / "edgevla/_kernels/libedgevla_host.so").is_file()
