@@ -39,6 +39,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-timeout>=2.3",
         "pytest-rerunfailures>=14",
+        "pytest-xdist>=3.5",
         "hypothesis>=6.100",
         "mypy>=1.10",
         "ruff>=0.6",
