@@ -10,12 +10,18 @@ import math
 import struct
 import threading
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevla.errors import EdgeVLAError
+from edgevla.sim.dressing import Dressing
 from edgevla.sim.graphics import GraphicsError, mujoco, open_renderer
+from edgevla.sim.jaws import Jaws
+
+if TYPE_CHECKING:
+    from edgevla.sim.look import Look
 
 Array = NDArray[np.float64]
 
@@ -29,7 +35,6 @@ CAMERAS = ("front", "wrist")
 HOME_RAD = np.radians([0.0, -60.0, 50.0, 75.0, 0.0, 0.0])
 STALL_NM = 2.94
 BLOCK_M = 0.03  # edge
-JAWS = ("fixed_jaw", "moving_jaw")
 
 _HOME_NOISE_RAD = np.radians([4.0, 2.0, 2.0, 3.0, 4.0, 1.0])
 _BLOCK_X_M = (0.175, 0.290)
@@ -62,6 +67,7 @@ class World:
     def __init__(self, image_size: int = 288) -> None:
         self.image_size = image_size
         self._model = load_model()
+        self._dressing = Dressing(self._model)
         self._data = mujoco.MjData(self._model)
         self._drawn = mujoco.MjData(self._model)
         self._lock = threading.Lock()
@@ -72,8 +78,7 @@ class World:
         joints = len(self.joint_names)
         self._blocks = {name: self._model.body(name).id for name in COLOURS}
         self._block_geoms = {name: self._model.geom(name).id for name in COLOURS}
-        self._block_of_geom = {geom: name for name, geom in self._block_geoms.items()}
-        self._jaw_geoms = {self._model.geom(name).id for name in JAWS}
+        self._jaws = Jaws(self._model, self._data, COLOURS)
         blocks = set(self._blocks.values())
         self._arm_geoms = [
             i
@@ -118,6 +123,11 @@ class World:
             self.goal_rad[:] = position_rad
             mujoco.mj_forward(self._model, self._data)
 
+    def apply(self, look: Look) -> None:
+        """Let the pictures look like that from now on; poses and physics stay. Call it in the thread that draws."""
+        with self._lock:
+            self._dressing.put_on(look)
+
     def step(self) -> None:
         """Advance the physics by `timestep_s`, each servo driving towards its goal within its torque limit."""
         with self._lock:
@@ -150,6 +160,11 @@ class World:
         with self._lock:
             return {name: np.array(self._data.xpos[body]) for name, body in self._blocks.items()}
 
+    def block_poses(self) -> dict[str, Array]:
+        """Centre of each block in metres and its turn about z in rad, (4,), whichever of its faces it lies on."""
+        with self._lock:
+            return {name: self._pose_of(body) for name, body in self._blocks.items()}
+
     def tip_position(self) -> Array:
         """The point between the jaws' ends in metres, (3,)."""
         with self._lock:
@@ -157,14 +172,13 @@ class World:
 
     def jaw_gaps_m(self) -> dict[str, float]:
         """Distance from the nearer jaw to each block's surface; inf beyond 10 mm, negative when pressed."""
-        gaps = dict.fromkeys(COLOURS, math.inf)
         with self._lock:
-            contact = self._data.contact
-            for (first, second), dist in zip(contact.geom, contact.dist, strict=True):
-                block = self._block_of_geom.get(second if first in self._jaw_geoms else first)
-                if block is not None and (first in self._jaw_geoms or second in self._jaw_geoms):
-                    gaps[block] = min(gaps[block], float(dist))
-        return gaps
+            return self._jaws.gaps_m()
+
+    def held_blocks(self) -> set[str]:
+        """The blocks that both jaws press upon."""
+        with self._lock:
+            return self._jaws.held()
 
     def pose(self, t_s: float) -> bytes:
         """Return where everything is, stamped with the CLOCK_MONOTONIC time `t_s`, for a world that only draws it."""
@@ -207,6 +221,12 @@ class World:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+    def _pose_of(self, body: int) -> Array:
+        """Centre and turn of a block. The lock is held."""
+        axes = self._data.xmat[body].reshape(3, 3)
+        level = axes[:, np.argmin(np.abs(axes[2]))]
+        return np.append(self._data.xpos[body], math.atan2(level[1], level[0]))
 
     def _place(self, rng: np.random.Generator) -> None:
         """Draw block poses until they are clear of each other and of the arm. The lock is held."""

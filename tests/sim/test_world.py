@@ -9,6 +9,7 @@ from edgevla.config.load import load_robot
 from edgevla.shipped import shipped
 from edgevla.sim.graphics import GraphicsError
 from edgevla.sim.world import COLOURS, HOME_RAD, World
+from tests.sim.blocks import lay
 
 JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
 
@@ -170,3 +171,16 @@ def test_the_world_and_robot_yaml_describe_the_same_arm(world):
     robot = load_robot(shipped("so101-tabletop") / "robot.yaml")
     assert world.joint_names == robot.joint_names
     assert [joint.home for joint in robot.joints] == pytest.approx(HOME_RAD)
+
+
+@pytest.mark.parametrize("turn_deg", [-40.0, 0.0, 20.0])
+@pytest.mark.parametrize("rolled", [0.0, 90.0, 180.0])
+def test_a_blocks_turn_is_that_of_its_faces_whichever_it_lies_on(world, turn_deg, rolled):
+    world.reset(0)
+    turn, roll = np.radians([turn_deg, rolled]) / 2.0
+    quat = [np.cos(turn) * np.cos(roll), np.cos(turn) * np.sin(roll), np.sin(turn) * np.sin(roll), 0.0]
+    quat[3] = np.sin(turn) * np.cos(roll)
+    lay(world, "blue", np.array([0.2, 0.0, 0.015]), quat)
+    pose = world.block_poses()["blue"]
+    assert pose[:3] == pytest.approx([0.2, 0.0, 0.015])
+    assert np.sin(4.0 * (pose[3] - np.radians(turn_deg)) / 2.0) == pytest.approx(0.0, abs=1e-6)
