@@ -1,11 +1,12 @@
-"""A student's success in closed loop, on worlds that no demonstration has seen: the figure that decides a recipe.
+"""A policy's success in closed loop, on worlds that no demonstration has seen: the figure that decides a recipe.
 
-The full runtime's figure is `edgevla eval`; this one needs neither processes nor bus and takes a minute.
+The full runtime's figure is `edgevla eval`; this one needs neither processes nor bus and takes a second an episode.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ import cv2
 
 from edgevla.config.load import load_robot
 from edgevla.distill.demonstrations import CAMERA_PX, camera_picture
+from edgevla.distill.driver import Driver
 from edgevla.distill.playback import play
-from edgevla.distill.runner import Student
-from edgevla.sim.tasks import INSTRUCTIONS, TASKS, Judge
+from edgevla.sim.tasks import EXTENDED, TASKS, Judge
 from edgevla.sim.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.progress import Progress
@@ -27,32 +29,62 @@ if TYPE_CHECKING:
 
 _SEED_STRIDE = 100_000  # between instructions; worlds of the check start far from those of the demonstrations
 _FIRST_SEED = 1_000_000_000
+_OBSERVE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one instruction's episodes."""
+
+    episodes: int
+    successes: int
+    chunks: int
+    invalid: int  # of the chunks
 
 
 def check(
-    folder: Path, *, robot: Path, episodes: int, seed: int, workers: int = 2, progress: Progress
-) -> dict[str, int]:
-    """How many of `episodes` worlds each instruction succeeded in."""
-    bar = progress.add_task(f"check {folder.name}", total=len(INSTRUCTIONS))
-    successes = {}
+    folder: Path,
+    *,
+    robot: Path,
+    instructions: Sequence[str],
+    episodes: int,
+    seed: int,
+    variant: str = "fp32",
+    workers: int = 2,
+    progress: Progress,
+) -> dict[str, Result]:
+    """Let a bundle drive `episodes` worlds for each instruction."""
+    bar = progress.add_task(f"check {folder.name} {variant}", total=len(instructions))
+    results = {}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = {name: pool.submit(_successes, folder, robot, name, episodes, seed) for name in INSTRUCTIONS}
+        running = {name: pool.submit(_result, folder, variant, robot, name, episodes, seed) for name in instructions}
         for name, result in running.items():
-            successes[name] = result.result()
+            results[name] = result.result()
             progress.advance(bar)
-    return successes
+    return results
 
 
-def _successes(folder: Path, robot: Path, instruction: str, episodes: int, seed: int) -> int:
+def won(results: dict[str, Result], instructions: Sequence[str]) -> tuple[int, int]:
+    """Successes and episodes over some of the instructions."""
+    some = [results[name] for name in instructions]
+    return sum(each.successes for each in some), sum(each.episodes for each in some)
+
+
+def _result(folder: Path, variant: str, robot: Path, instruction: str, episodes: int, seed: int) -> Result:
     cv2.setNumThreads(1)
-    arm, world, student, task = load_robot(robot), World(CAMERA_PX), Student(folder), TASKS[instruction]
+    arm, world, driver, task = load_robot(robot), World(CAMERA_PX), Driver(folder, variant), TASKS[instruction]
+    chunks = 0
 
     def plan() -> Array:
-        return student.plan(camera_picture(world, "front"), world.position_rad, instruction)
+        nonlocal chunks
+        chunks += 1
+        pictures = {camera: camera_picture(world, camera) for camera in driver.cameras}
+        return driver.plan(pictures, world.position_rad, instruction, chunks * _OBSERVE_S)
 
-    first = _FIRST_SEED + seed + _SEED_STRIDE * INSTRUCTIONS.index(instruction)
-    won = 0
+    first = _FIRST_SEED + seed + _SEED_STRIDE * EXTENDED.index(instruction)
+    successes = 0
     for episode in range(episodes):
         world.reset(first + episode)
-        won += play(arm, world, Judge(world, task), plan).success
-    return won
+        driver.reset()
+        successes += play(arm, world, Judge(world, task), plan).success
+    return Result(episodes, successes, chunks, driver.invalid)

@@ -1,122 +1,120 @@
 # mypy: disallow-subclassing-any=False
-"""The student: a small convolutional policy that is told what to look for.
+"""The student: one small encoder for every family, and the head of the family it is trained with.
 
-Front picture (1, 3, 96, 96) in 0..1, normalised joint positions (1, 6) and word ids (1, 8) go in; normalised joint
-deltas (1, 12, 6), relative to the measured positions, come out. The sentence, read by one transformer layer,
-modulates the convolutions (FiLM), so that the keypoints are those of the block that was named.
+Pictures (1, 3, 96, 96) in 0..1 of the front camera and, where the gripper is needed, of the wrist's, normalised joint
+positions (1, 6) and word ids (1, length) go in; a feature comes out, which each family's head turns into its kind of
+answer.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgevla.distill.sentences import LENGTH
+from edgevla.distill import teacher
+from edgevla.distill.encoder import IMAGE_PX, JOINTS, Eye, Reader
+from edgevla.distill.losses import places_loss, plan_loss
 from edgevla.sim.expert import HORIZON
 
-JOINTS = 6
-IMAGE_PX = 96
+if TYPE_CHECKING:
+    from edgevla.distill.batch import Batch
+
+FEATURE = 320
+BATCH = 64
+RATE = 1.5e-3
 _WORD = 64
-_HEADS = 4
 _CHANNELS = 32
-_KEYPOINTS = 32
-_HIDDEN = 320
+_KEYPOINTS = 40
+_NEAR_CHANNELS, _NEAR_KEYPOINTS = 16, 16
+_NEAR_PX = IMAGE_PX // 2  # the wrist camera is near to what it looks at
+_PLACES_WEIGHT = 0.2
+_MATCH_WEIGHT = 0.1
 
 
-class Reader(nn.Module):
-    """Words to one vector: embeddings, places, one attention block, mean over the words."""
+class Encoder(nn.Module):
+    """Pictures, words and joints to the feature that every head reads.
 
-    def __init__(self, words: int) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(words, _WORD, padding_idx=0)
-        self.place = nn.Parameter(0.1 * torch.randn(LENGTH, _WORD))
-        self.before = nn.LayerNorm(_WORD)
-        self.query_key_value = nn.Linear(_WORD, 3 * _WORD)
-        self.merge = nn.Linear(_WORD, _WORD)
-        self.think = nn.Sequential(
-            nn.LayerNorm(_WORD), nn.Linear(_WORD, 2 * _WORD), nn.GELU(), nn.Linear(2 * _WORD, _WORD)
-        )
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(batch, 8) ids to (batch, 64)."""
-        there = (tokens > 0).to(torch.float32)
-        x = self.embed(tokens) + self.place
-        parts = self.query_key_value(self.before(x)).reshape(-1, LENGTH, 3, _HEADS, _WORD // _HEADS)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        score = query @ key.transpose(-1, -2) * (_WORD // _HEADS) ** -0.5
-        score = score - 1e4 * (1.0 - there)[:, None, None, :]
-        read = (score.softmax(-1) @ value).transpose(1, 2).reshape(-1, LENGTH, _WORD)
-        x = x + self.merge(read)
-        x = x + self.think(x)
-        weight = there / there.sum(1, keepdim=True)
-        return (x * weight[:, :, None]).sum(1)
-
-
-class Modulated(nn.Module):
-    """A 3x3 convolution whose channels the sentence scales and shifts."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.convolve = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.norm = nn.GroupNorm(8, channels_out)
-        self.film = nn.Linear(_WORD, 2 * channels_out)
-
-    def forward(self, x: Tensor, words: Tensor) -> Tensor:
-        """(batch, in, h, w) and (batch, 64) to (batch, out, h, w)."""
-        scale, shift = self.film(words)[:, :, None, None].chunk(2, dim=1)
-        return functional.relu(self.norm(self.convolve(x)) * (1.0 + scale) + shift)
-
-
-class Eye(nn.Module):
-    """A picture and a sentence to the places of keypoints in the picture."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 32, 6, stride=4, padding=1)
-        self.first = Modulated(32, _CHANNELS)
-        self.second = Modulated(_CHANNELS, _CHANNELS)
-        self.heat = nn.Conv2d(_CHANNELS, _KEYPOINTS, 1)
-        line = torch.linspace(-1.0, 1.0, IMAGE_PX // 4)
-        self.register_buffer("grid", torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).reshape(-1, 2))
-
-    def forward(self, picture: Tensor, words: Tensor) -> Tensor:
-        """(batch, 3, 96, 96) and (batch, 64) to (batch, 64) coordinates in -1..1."""
-        x = functional.relu(self.stem(picture - 0.5))
-        x = self.second(self.first(x, words), words)
-        heat = self.heat(x).flatten(2).softmax(-1)
-        return (heat @ self.grid).flatten(1)
-
-
-class Policy(nn.Module):
-    """The whole student.
-
-    `block` is a second answer for training only, where the named block is, which teaches the eye what words mean
-    long before plans would; it is not exported.
+    Args:
+        words: in the vocabulary.
+        wrist: whether it looks through the wrist camera too.
     """
 
-    def __init__(self, words: int) -> None:
+    def __init__(self, words: int, *, wrist: bool = False) -> None:
         super().__init__()
-        self.reader = Reader(words)
-        self.eye = Eye()
-        self.block = nn.Linear(2 * _KEYPOINTS, 2)
-        self.head = nn.Sequential(
-            nn.Linear(2 * _KEYPOINTS + _WORD + JOINTS, _HIDDEN),
+        self.reader = Reader(words, _WORD)
+        self.eye = Eye(_CHANNELS, _KEYPOINTS, _WORD)
+        self.near = Eye(_NEAR_CHANNELS, _NEAR_KEYPOINTS, _WORD, picture_px=_NEAR_PX) if wrist else None
+        keypoints = _KEYPOINTS + (_NEAR_KEYPOINTS if wrist else 0)
+        self.trunk = nn.Sequential(
+            nn.Linear(2 * keypoints + _WORD + JOINTS, FEATURE),
             nn.ReLU(),
-            nn.Linear(_HIDDEN, _HIDDEN),
+            nn.Linear(FEATURE, FEATURE),
             nn.ReLU(),
-            nn.Linear(_HIDDEN, _HIDDEN),
-            nn.ReLU(),
-            nn.Linear(_HIDDEN, HORIZON * JOINTS),
         )
 
-    def answers(self, front: Tensor, state: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Deltas (batch, 12, 6), normalised, and the named block's place (batch, 2), in units of 0.1 m."""
-        words = self.reader(tokens)
-        seen = self.eye(front, words)
-        deltas = self.head(torch.cat([seen, words, state], 1)).reshape(-1, HORIZON, JOINTS)
-        return deltas, self.block(seen)
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Whose pictures it takes, in their order."""
+        return ("front",) if self.near is None else ("front", "wrist")
 
-    def forward(self, front: Tensor, state: Tensor, tokens: Tensor) -> Tensor:
-        """Deltas only: what is exported."""
-        return self.answers(front, state, tokens)[0]
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What it is shown of a batch."""
+        return *(getattr(batch, camera) for camera in self.cameras), batch.state, batch.tokens
+
+    def look(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures, state and tokens to the feature (batch, 320) and the keypoints of the front picture (batch, 80)."""
+        *pictures, state, tokens = inputs
+        words = self.reader(tokens)
+        seen = self.eye(pictures[0], words)
+        near = () if self.near is None else (self.near(functional.avg_pool2d(pictures[1], 2), words),)
+        return self.trunk(torch.cat([seen, *near, words, state], 1)), seen
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The feature only: what is exported."""
+        return self.look(*inputs)[0]
+
+
+class Regressor(nn.Sequential):
+    """The regression head: a feature to deltas (batch, 12, 6), normalised."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Linear(FEATURE, FEATURE),
+            nn.ReLU(),
+            nn.Linear(FEATURE, HORIZON * JOINTS),
+            nn.Unflatten(1, (HORIZON, JOINTS)),
+        )
+
+
+class Student(nn.Module):
+    """The encoder with a regression head, and two answers for training only, which are not exported.
+
+    `places`, where the named blocks are, teaches the eye what words mean long before plans would. `match` is compared
+    with the teacher's feature.
+    """
+
+    def __init__(self, words: int, *, wrist: bool = False) -> None:
+        super().__init__()
+        self.encoder = Encoder(words, wrist=wrist)
+        self.head = Regressor()
+        self.places = nn.Linear(2 * _KEYPOINTS, teacher.PLACES)
+        self.match = nn.Linear(FEATURE, teacher.FEATURE)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Deltas (batch, 12, 6), normalised: what is exported."""
+        deltas: Tensor = self.head(self.encoder(*inputs))
+        return deltas
+
+
+def student_loss(student: Student, batch: Batch, row_weight: Tensor) -> Tensor:
+    """Distance to the plans, to the places of the blocks and, where the batch has it, to the teacher's feature."""
+    feature, seen = student.encoder.look(*student.encoder.inputs(batch))
+    loss = plan_loss(student.head(feature), batch.deltas, row_weight)
+    loss = loss + _PLACES_WEIGHT * places_loss(student.places(seen), batch)
+    if batch.feature.shape[1]:
+        found, wanted = (functional.layer_norm(x, x.shape[1:]) for x in (student.match(feature), batch.feature))
+        loss = loss + _MATCH_WEIGHT * ((found - wanted).square().mean(1) * ~batch.blind).mean()
+    return loss
