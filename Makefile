@@ -9,7 +9,7 @@ GRAPHICS := libegl1 libgl1 libgl1-mesa-dri libglib2.0-0
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint unit graphics browser contract kernels kernels-sanitize kernels-budget \
-    eval bench bench-loops bench-chunks bench-decode bench-variants bench-vla bench-recording bench-stop bench-console plan soak latency faults properties mutants importers clean
+    eval matrix triton bench bench-loops bench-chunks bench-decode bench-variants bench-vla bench-recording bench-stop bench-console plan soak latency faults properties mutants importers clean
 
 demo: graphics
 	$(BIN)/edgevla demo
@@ -44,6 +44,15 @@ kernels-sanitize: $(READY)
 kernels-budget: $(READY)
 	$(BIN)/python kernels/budget.py > kernels/budget.md.new && mv kernels/budget.md.new kernels/budget.md
 
+# Triton itself, from NVIDIA's wheel (x86-64, glibc 2.35; 0.4 GB): what a model repository answers, what gRPC adds.
+triton: $(VENV)/triton/.ready
+	$(BIN)/pytest -s tests/engine/test_triton_real.py
+
+$(VENV)/triton/.ready: tests/engine/triton_requirements.txt $(READY)
+	$(PYTHON) -m venv $(VENV)/triton
+	$(VENV)/triton/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 # Wheels that only subprocesses of the tests use; what cannot be had is left out, and said.
 contract: $(READY)
 	@$(BIN)/python -m tests.contract.fetch
@@ -54,6 +63,11 @@ eval: graphics
 	for sense in wrong-colour black-image zero-action; do \
 	    $(BIN)/edgevla eval --episodes 180 --seed 7 --ablate $$sense --json reports/eval-$$sense.json || exit; done
 	$(BIN)/edgevla eval --episodes 180 --seed 7 --expert --json reports/eval-expert.json
+
+# Every family, fp32 and int8, under each condition: the table of engines/README.md. An interrupted run goes on.
+matrix: graphics
+	$(BIN)/edgevla eval --matrix --nominal 90 --episodes 45 --json reports/matrix.json --markdown engines/README.md \
+	    --plot engines/families/matrix.png
 
 bench: graphics
 	$(BIN)/python -m benchmarks.tick --json reports/bench-tick.json

@@ -111,5 +111,6 @@ def _knock(address: str) -> None:
 def _unanswered(address: str, error: Exception) -> SpreadFailed:
     return SpreadFailed(
         f"no Ray cluster answers at {address!r} ({str(error).partition(chr(10))[0]})",
-        fix="start one with `ray start --head` and give its address, or use --ray local",
+        fix="start one with `ray start --head` and give its address, or use --ray local; if it asks for tokens, "
+        "set RAY_AUTH_MODE=token",
     )

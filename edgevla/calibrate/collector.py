@@ -12,6 +12,7 @@ import msgspec
 from edgevla.calibrate.checks import Checks
 from edgevla.calibrate.errors import CalibrationError
 from edgevla.calibrate.features import Features
+from edgevla.calibrate.in_order import InOrder
 from edgevla.calibrate.subset import Spread
 from edgevla.calibration_set import (
     MANIFEST,
@@ -46,7 +47,7 @@ class Offered:
 
 
 class Collector:
-    """Keeps the observations that differ most, at most `keep` of them.
+    """Keeps the observations that differ most, at most `keep` of them; for a policy that remembers, the first ones.
 
     Everything on disk is a whole set after every call. A set that is there already, of the same bundle, source and
     cameras, goes on growing.
@@ -83,7 +84,8 @@ class Collector:
         self._folder = folder
         self._features = Features(tuple(looked_through), len(joints), bundle.manifest.language.instructions)
         self._checks = Checks(looked_through, len(joints))
-        self._spread = Spread(keep, self._features.width)
+        remembers = bundle.manifest.recurrent is not None
+        self._choice = InOrder(keep) if remembers else Spread(keep, self._features.width)
         self._items: list[SetItem] = []
         self._manifest = SetManifest(
             bundle=bundle.manifest.name,
@@ -130,7 +132,7 @@ class Collector:
         if refused:
             self._refused[refused] += 1
             return Offered(False, refused)
-        place = self._spread.offer(self._features(observation))
+        place = self._choice.offer(self._features(observation))
         if place is None:
             return Offered(False)
         images = {name: observation.images[name] for name in self._manifest.cameras}
@@ -167,7 +169,7 @@ class Collector:
             fix = f"--keep {len(found)} or more, or another folder for --out"
             raise CalibrationError(f"{self._folder}: holds {len(found)} observations, more than {keep}", fix=fix)
         for item, observation in zip(old.items, found, strict=True):
-            if self._spread.offer(self._features(observation)) is not None:
+            if self._choice.offer(self._features(observation)) is not None:
                 self._items.append(item)
         self._manifest = msgspec.structs.replace(new, started=old.started)
         self._seen, self._refused = old.seen, Counter(old.refused)

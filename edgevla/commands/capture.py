@@ -25,13 +25,26 @@ if TYPE_CHECKING:
 
     Act = Callable[[Observation, int], Chunk]
 
+_KEEP, _KEEP_IN_ORDER = 256, 1024  # the latter are some 30 episodes
+_LOOKS_HZ = 5.0
+
 
 def capture(
     robot: Annotated[Path, typer.Argument(help="robot.yaml")],
     out: Annotated[Path, typer.Option(help="the set's folder; a set that is there goes on growing")],
-    keep: Annotated[int, typer.Option(min=1, help="observations in the set: those that differ most")] = 256,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="observations in the set: those that differ most [default: 256], or, for a policy "
+            "that remembers, all of the first episodes [default: 1024]",
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="how long to watch the robot")] = 180.0,
-    rate: Annotated[float, typer.Option(min=0.1, max=30.0, help="looks a second")] = 5.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=30.0, help="looks a second [default: 5; the policy's own rate if it remembers]"),
+    ] = None,
     instruction: Annotated[
         list[str] | None, typer.Option(help="a sentence to show; repeat [default: the bundle's]")
     ] = None,
@@ -50,13 +63,13 @@ def capture(
     """
     from edgevla.bundle import check_fits, load_manifest
     from edgevla.config.load import load_robot
-    from edgevla.quantize.dataset import FEWEST
+    from edgevla.quantize.dataset import FEWEST, gaps, load_dataset, remembering
     from edgevla.runtime.report import envelope, now, write_json
     from edgevla.runtime.wiring import arm_model, bundle_folder
 
     if bool(simulate) + bool(recorded) > 1:
         raise UsageError("--simulate and --recorded are two sources", fix="a set has one: give one of them")
-    if not (math.isfinite(seconds) and math.isfinite(rate)):
+    if not (math.isfinite(seconds) and (rate is None or math.isfinite(rate))):
         raise UsageError(f"--seconds {seconds} --rate {rate}: must be numbers", fix="--seconds 180 --rate 5")
     if expert and not simulate:
         raise UsageError("--expert drives the simulated robot only", fix="add --simulate 30")
@@ -66,12 +79,16 @@ def capture(
     if not recorded:
         check_fits(bundle, config)
     sentences = tuple(instruction or bundle.manifest.language.instructions)
+    remembers = bundle.manifest.recurrent is not None
+    if keep is None:
+        keep = _KEEP_IN_ORDER if remembers else _KEEP
     if simulate:
         model = arm_model(robot, config)
         collector = _from_simulator(config, model, bundle, out, keep, started, simulate, seed, expert)
     elif recorded:
         collector = _from_files(bundle, out, keep, started, recorded)
     else:
+        rate = rate or (bundle.manifest.action.rate_hz if remembers else _LOOKS_HZ)
         collector = _from_robot(config, bundle, out, keep, started, seconds, rate, sentences)
     print_table("refused", [{"why": why, "observations": count} for why, count in sorted(collector.refused.items())])
     console.print(f"{out}: {collector.kept} of {collector.seen} observations kept", highlight=False)
@@ -80,6 +97,9 @@ def capture(
         write_json(json, envelope("calibrate capture", started, results))
     if collector.kept < min(keep, FEWEST):
         raise NotReached(f"{out}: {collector.kept} observations are too few, {FEWEST} are needed to quantise")
+    part = load_dataset(out, bundle, fewest=1)
+    if remembers and remembering(part, bundle.manifest) < FEWEST:
+        raise NotReached(f"{gaps(part, bundle.manifest)}; {FEWEST} such observations are needed to quantise")
 
 
 def _from_robot(
@@ -127,6 +147,7 @@ def _from_simulator(
         policy = load_policy(bundle.folder, robot=robot, model=model)
 
         def driver(world: World, task: Task) -> Act:
+            policy.reset()
             return policy.act
 
     collector = _collector(out, bundle, _cameras(robot), "simulated", keep, started)

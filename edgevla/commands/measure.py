@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from edgevla.commands.matrix import MatrixOptions, evaluate_matrix
 from edgevla.commands.options import (
     Json,
     NotReached,
@@ -26,44 +27,112 @@ if TYPE_CHECKING:
 
 
 def evaluate_(
-    suite: Annotated[str, typer.Option(help="which tasks")] = "so101-tabletop",
-    episodes: Annotated[int, typer.Option(min=1)] = 180,
+    suite: Annotated[str, typer.Option(help="which tasks: so101-tabletop or so101-tabletop-extended")] = (
+        "so101-tabletop"
+    ),
+    episodes: Annotated[int | None, typer.Option(min=1, help="[default: 180; 90 a cell with --matrix]")] = None,
     seed: Annotated[int, typer.Option()] = 7,
     ablate: Annotated[str, typer.Option(help="none, wrong-colour, black-image or zero-action")] = "none",
     expert: Annotated[bool, typer.Option("--expert", help="the scripted expert instead of the policy")] = False,
     bundle: Annotated[Path | None, typer.Option(help="a bundle's folder [default: the shipped one]")] = None,
     variant: Variant = "fp32",
+    matrix: Annotated[bool, typer.Option("--matrix", help="all of --bundles, --variants and --conditions")] = False,
+    nominal: Annotated[
+        int | None, typer.Option(min=1, help="episodes a nominal cell of the matrix [default: as --episodes]")
+    ] = None,
+    bundles: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="repeat [default: all that ship]")
+    ] = None,
+    variants: Annotated[str, typer.Option(help="with commas between them")] = "fp32,int8",
+    conditions: Annotated[
+        str, typer.Option(help="nominal, paraphrase, light, camera-shift, distractor [default: all of them]")
+    ] = "",
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="put the matrix into this file, between its marks")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the matrix, a PNG")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    ray: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="a Ray cluster instead, auto for this machine's, local for a new one")
+    ] = "",
     json: Json = None,
 ) -> None:
     """Closed-loop success in the simulator, in lockstep; an interrupted run with --json goes on where it was."""
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from edgevla.config.load import load_robot
-    from edgevla.evaluate.closed_loop import SUITES, Settings, content_of, evaluate, summary
+    from edgevla.evaluate.episodes import SUITES
     from edgevla.evaluate.planners import ABLATIONS
-    from edgevla.policy.loading import load_policy
-    from edgevla.runtime.report import envelope, now, write_json
-    from edgevla.runtime.wiring import arm_model
-    from edgevla.shipped import shipped
 
     one_of("--suite", suite, tuple(SUITES))
     one_of("--ablate", ablate, ABLATIONS)
     if expert and ablate != "none":
         raise UsageError("--expert has no senses to ablate", fix="use one of --expert and --ablate")
-    folder = shipped(suite) if bundle is None else bundle
+    if matrix and (expert or ablate != "none" or bundle is not None or variant != "fp32"):
+        raise UsageError(
+            "--matrix goes with none of --expert, --ablate, --bundle and --variant",
+            fix="name what to compare with --bundles, --variants and --conditions",
+        )
+    if not matrix and (bundles or conditions or nominal or markdown is not None or plot is not None):
+        raise UsageError(
+            "--bundles, --conditions, --nominal, --markdown and --plot are for a matrix", fix="add --matrix"
+        )
+    if matrix:
+        a_cell = 90 if episodes is None else episodes
+        evaluate_matrix(
+            MatrixOptions(
+                bundles=tuple(bundles or ()),
+                variants=variants,
+                conditions=conditions,
+                suite=suite,
+                episodes=a_cell,
+                nominal=nominal or a_cell,
+                seed=seed,
+                workers=workers,
+                ray=ray,
+                json=json,
+                markdown=markdown,
+                plot=plot,
+            )
+        )
+    else:
+        _evaluate_one(
+            suite, 180 if episodes is None else episodes, seed, ablate, expert, bundle, variant, workers, ray, json
+        )
+
+
+def _evaluate_one(
+    suite: str,
+    episodes: int,
+    seed: int,
+    ablate: str,
+    expert: bool,
+    bundle: Path | None,
+    variant: str,
+    workers: int,
+    ray: str,
+    json: Path | None,
+) -> None:
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from edgevla.config.load import load_robot
+    from edgevla.evaluate.closed_loop import content_of, evaluate, summary
+    from edgevla.evaluate.episodes import TABLETOP, Settings
+    from edgevla.policy.loading import load_policy
+    from edgevla.runtime.report import envelope, now, write_json
+    from edgevla.runtime.wiring import arm_model
+    from edgevla.shipped import shipped
+
+    folder = shipped(TABLETOP) if bundle is None else bundle
+    robot_path = shipped(TABLETOP) / "robot.yaml"
     settings = Settings(
         suite=suite,
-        robot=str(shipped(suite) / "robot.yaml"),
+        robot=str(robot_path),
         bundle=str(folder),
         variant=variant,
         planner="expert" if expert else "policy",
         ablation=ablate,
         episodes=episodes,
         seed=seed,
-        content=content_of(folder / "policy.yaml", shipped(suite) / "robot.yaml"),
+        content=content_of(folder / "policy.yaml", robot_path),
     )
-    robot_path = Path(settings.robot)
     robot = load_robot(robot_path)
     load_policy(folder, variant, robot, model=arm_model(robot_path, robot))  # what is wrong with it is said once, here
     started = now()
@@ -71,8 +140,10 @@ def evaluate_(
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("episodes", total=episodes)
-        finished = evaluate(settings, workers, partial, lambda _: progress.advance(bar))
-    results = summary(settings, finished)
+        finished = evaluate(
+            [settings], workers=workers, ray=ray, done=partial, progress=lambda _: progress.advance(bar)
+        )
+    results = summary(settings, finished[0])
     print_eval(results)
     if json is not None and partial is not None:
         write_json(json, envelope("eval", started, results))

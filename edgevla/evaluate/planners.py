@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from edgevla.messages import Chunk, Observation
+from edgevla.messages import Chunk
 from edgevla.sim.expert import HORIZON, RATE_HZ, Expert
 from edgevla.sim.world import COLOURS
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgevla.messages import Observation
     from edgevla.policy.policy import Policy
     from edgevla.sim.tasks import Task
     from edgevla.sim.world import World
@@ -30,7 +32,7 @@ def expert(world: World, task: Task) -> Act:
     planner = Expert()
 
     def act(observation: Observation, seq: int) -> Chunk:
-        rows = planner.plan(observation.state_rad, world.block_positions(), task)
+        rows = planner.plan(observation.state_rad, world.block_poses(), task)
         return _chunk(observation, seq, rows)
 
     return act
@@ -47,6 +49,15 @@ def ablated(policy: Policy, ablation: str) -> Act:
     return act
 
 
+def told(act: Act, sentence: str) -> Act:
+    """The same planner, spoken to in other words than the task's own."""
+
+    def spoken_to(observation: Observation, seq: int) -> Chunk:
+        return act(dataclasses.replace(observation, instruction=sentence), seq)
+
+    return spoken_to
+
+
 def wrong_colour(sentence: str) -> str:
     """The same sentence about the next colour."""
     following = dict(zip(COLOURS, COLOURS[1:] + COLOURS[:1], strict=True))
@@ -59,7 +70,7 @@ def _rob(observation: Observation, ablation: str) -> Observation:
         images = {name: np.zeros_like(image) for name, image in images.items()}
     if ablation == "wrong-colour":
         instruction = wrong_colour(instruction)
-    return Observation(observation.t_obs_s, images, observation.state_rad, instruction)
+    return dataclasses.replace(observation, images=images, instruction=instruction)
 
 
 def _chunk(observation: Observation, seq: int, rows: NDArray[np.float64]) -> Chunk:

@@ -1,8 +1,10 @@
-"""The matrix as a table in a Markdown file, between two marks; what stands around them is left alone."""
+"""The matrix of faults as a table in a Markdown file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from edgevla.evaluate.marked import write_between
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +17,7 @@ _REASON = 90  # characters
 
 def write_matrix(path: Path, report: dict[str, Any]) -> None:
     """Put the table between the marks of a file, or at its end if it has none."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    before, begun, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2] if begun else "\n"
-    before = before if begun else f"{text.rstrip()}\n\n".lstrip()
-    path.write_text(f"{before}{BEGIN}\n{matrix(report)}{END}{after}", encoding="utf-8")
+    write_between(path, BEGIN, matrix(report), END)
 
 
 def matrix(report: dict[str, Any]) -> str:
