@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgevla.commands.model_repository import TRITON, build_repository
 from edgevla.commands.options import Json, Set, overrides
 from edgevla.tables import console, print_table
 
@@ -23,15 +24,23 @@ Path_ = Annotated[Path, typer.Argument(help="a robot.yaml, a bundle's folder, or
 def build(
     path: Path_,
     target: Annotated[
-        str, typer.Option(help="orin-agx-64, orin-nx-16, orin-nano-8, thor, cpu, or gpu: the one in here")
+        str,
+        typer.Option(help="orin-agx-64, orin-nx-16, orin-nano-8, thor, cpu, gpu: the one in here, or triton: a server"),
     ],
     variant: Annotated[str, typer.Option(help="which graph of the bundle [default: int8, on cpu int8-cpu]")] = "",
     force: Annotated[bool, typer.Option("--force", help="build even if it lies in the cache")] = False,
     workspace_mb: Annotated[int, typer.Option(min=0, help="scratch memory a layer may use; 0 is TensorRT's own")] = 0,
+    out: Annotated[Path, typer.Option(help="triton's model repository, one for each bundle")] = Path("models"),
+    backend: Annotated[
+        str, typer.Option(help="what triton runs graphs with: onnxruntime, or python where it has no such backend")
+    ] = "onnxruntime",
     set_: Set = None,
     json: Json = None,
 ) -> None:
-    """Build the engine of a bundle on the machine that will run it; an engine is never carried to another."""
+    """Build the engine of a bundle on the machine that will run it; an engine is never carried to another.
+
+    For triton, write the repository of models that a server serves; it may be carried.
+    """
     from rich.markup import escape
 
     from edgevla.engine.build import build as build_engine
@@ -43,8 +52,11 @@ def build(
 
     started = now()
     bundle = find_bundle(path, overrides(set_))
-    cache = EngineCache()
     wanted = variant or ("int8-cpu" if target == "cpu" else "int8")
+    if target == TRITON:
+        build_repository(bundle, wanted, out, backend, json)
+        return
+    cache = EngineCache()
     files = graphs(bundle, wanted)
     results: list[dict[str, Any]] = []
     decoding = decoding_of(bundle.manifest)

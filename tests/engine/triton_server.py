@@ -1,6 +1,6 @@
 """A server that speaks Triton's gRPC protocol (KServe v2, Triton's own stubs) and runs a graph with onnxruntime.
 
-Triton itself comes only as a container. What it adds to the protocol, batching and model loading, is not here.
+What Triton adds to the protocol, batching and model loading, is not here; see `real_triton` for Triton itself.
 """
 
 from __future__ import annotations
