@@ -35,6 +35,7 @@ EXTRAS = {
     "dataset": ["pyarrow>=15"],  # recordings for training, in LeRobot's layout
     "import": ["torch>=2.4", "onnxscript>=0.5", *CPU, *REPORT],  # beside the project that a checkpoint comes from
     "distill": ["torch>=2.4", *SIM, *CPU, *REPORT],
+    "ray": ["ray>=2.9"],  # demonstrations and evaluations on more machines than one
     "test": [
         "pytest>=8",
         "pytest-timeout>=2.3",
@@ -50,8 +51,8 @@ EXTRAS = {
 }
 
 # The shipped bundles live in engines/ at the top of the repository and travel in the wheel as edgevla/_engines.
-BUNDLES = [path.parent.name for path in sorted(HERE.glob("engines/*/policy.yaml"))]
-SHIPPED = {f"edgevla._engines.{name}": f"engines/{name}" for name in BUNDLES}
+BUNDLES = [path.parent.relative_to(HERE).as_posix() for path in sorted(HERE.glob("engines/**/policy.yaml"))]
+SHIPPED = {f"edgevla._{folder.replace('/', '.')}": folder for folder in BUNDLES}
 TARGETS = {"edgevla._engines": "engines"}
 # `edgevla service install` places these.
 UNITS = {"edgevla._systemd": "systemd"}

@@ -49,6 +49,7 @@ def test_an_installed_package_carries_the_bundles_and_finds_them_outside_the_che
     shutil.copytree(CHECKOUT / "kernels", source / "kernels", ignore=shutil.ignore_patterns("build", "__pycache__"))
     shutil.copytree(CHECKOUT / "systemd", source / "systemd")
     put_bundle(source / "engines", "toy-task")
+    put_bundle(source / "engines/families", "toy-family")
     (source / "engines/targets.yaml").write_text("")
     # What a wheel holds is what build_py copies; building the archive itself would need more than setuptools.
     build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(installed)]
@@ -65,6 +66,7 @@ def test_an_installed_package_carries_the_bundles_and_finds_them_outside_the_che
     folder = Path(found.stdout.strip())
     assert folder == installed / "edgevla/_engines/toy-task"
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "policy.onnx", "policy.yaml", "robot.yaml"]
+    assert (installed / "edgevla/_engines/families/toy-family/policy.onnx").is_file()
     assert (installed / "edgevla/_engines/targets.yaml").is_file()
     assert (installed / "edgevla/py.typed").is_file()
     assert (installed / "edgevla/_systemd/edgevla@.service").is_file()
