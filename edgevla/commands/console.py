@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,16 +59,17 @@ def start(
     from edgevla.console.serve import ConsoleOptions, serve_console
 
     with contextlib.ExitStack() as stack:
-        path, settings = robot, {}
+        path, runtime = robot, None
+        settings: dict[str, str] = {}
         if simulate:
             from edgevla.console.simulate import SHIPPED, simulated  # a robot's own console has no use for these
 
             path = robot or SHIPPED
-            settings = stack.enter_context(simulated(path, seed))
+            settings, runtime = stack.enter_context(simulated(path, seed))
         if path is None:
             raise UsageError("which robot? its robot.yaml is missing", fix="edgevla console robot.yaml, or --simulate")
         options = ConsoleOptions(
-            path, {**settings, **overrides(set_)}, address, tls_cert, tls_key, allow_host or (), state
+            path, {**settings, **overrides(set_)}, address, tls_cert, tls_key, allow_host or (), state, runtime
         )
         serve_console(options, lambda line: terminal.print(line, highlight=False, markup=False, soft_wrap=True))
 
@@ -80,10 +82,9 @@ def link(
 ) -> None:
     """Print a link that lets one more browser into a running console; it works once, within 15 minutes."""
     from edgevla.config.load import load_robot
-    from edgevla.console.door import DOOR, ask_for_link
+    from edgevla.console.door import ask_for_link, door_of
     from edgevla.console.serve import state_folders
 
-    robot_name = load_robot(Path(robot)).name if Path(robot).is_file() else robot
-    folders = [state] if state is not None else state_folders(robot_name)
-    folder = next((each for each in folders if (each / DOOR).exists()), folders[0])
-    print(ask_for_link(folder, name))
+    is_file = os.path.isfile(robot)  # noqa: PTH113 - Path.is_file raises for a name that no file can have
+    robot_name = load_robot(Path(robot)).name if is_file else robot
+    print(ask_for_link(door_of([state] if state is not None else state_folders(robot_name)), name))

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from edgevla.commands.options import Set, Variant, overrides
-from edgevla.tables import console
 
 
 def serve(
@@ -39,4 +38,4 @@ def serve(
     folder = report or (Path(logs) if logs else None)
     policy = PolicyChoice(variant, engine, verified=not unverified)
     options = ServeOptions(robot, overrides(set_), policy, folder, record)
-    serve_robot(options, lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
+    serve_robot(options, lambda line: print(line, flush=True))

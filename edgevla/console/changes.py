@@ -38,9 +38,16 @@ class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     home: bool = False
 
 
-class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The chunk that the person has seen and wants to be played."""
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The person presses, and `ticks` is what their page knew of the robot then; see `Desk.engage`."""
 
+    ticks: int
+
+
+class Play(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same for `seq`, the chunk that the person has seen and wants to be played."""
+
+    ticks: int
     seq: int
 
 
@@ -65,13 +72,13 @@ async def _instruct(hub: Hub, session: Session, request: Request) -> dict[str, A
 
 
 async def _engage(hub: Hub, session: Session, request: Request) -> dict[str, Any]:
-    await _decode(request, Nothing)
-    return {"lease": await hub.desk.engage(session, lambda: hub.crowd.has(session))}
+    press = await _decode(request, Hold)
+    return {"lease": await hub.desk.engage(session, lambda: hub.crowd.has(session), press.ticks)}
 
 
 async def _confirm(hub: Hub, session: Session, request: Request) -> dict[str, Any]:
-    seen = await _decode(request, Seen)
-    return {"lease": await hub.desk.confirm(session, lambda: hub.crowd.has(session), seen.seq)}
+    press = await _decode(request, Play)
+    return {"lease": await hub.desk.confirm(session, lambda: hub.crowd.has(session), press.ticks, press.seq)}
 
 
 CHANGES: dict[str, Act] = {
@@ -88,7 +95,7 @@ def route(hub: Hub, name: str) -> Callable[[Request], Awaitable[Response]]:
 
     async def endpoint(request: Request) -> Response:
         session: Session = request.scope["session"]
-        before, status = hub.desk.mode, 200
+        mode, status = hub.desk.mode, 200
         more: dict[str, Any] = {}
         try:
             more = await act(hub, session, request)
@@ -97,7 +104,7 @@ def route(hub: Hub, name: str) -> Callable[[Request], Awaitable[Response]]:
             if refusal.checks:
                 more["preflight"] = refusal.checks
         answer = {"ok": True, "mode": hub.desk.mode, "why": hub.desk.why, **more}
-        facts = {"ok": answer["ok"], "mode_before": before, "mode_after": answer["mode"], "why": answer["why"]}
+        facts = {"ok": answer["ok"], "mode_when_asked": mode, "why": answer["why"]}
         if "text" in answer:
             facts["text"] = answer.pop("text")
         address = str(request.scope["client"][0])

@@ -31,6 +31,7 @@ PLAN_S = 1.0
 ANSWER_S = 0.5
 WATCH_S = 0.02
 REPEAT_S = 0.02
+LATE_S = 2.0  # a press that took longer to get here is nobody's any more
 STOPPING = {Event.STOP, Event.RELEASE, Event.DISARM}
 
 
@@ -52,6 +53,7 @@ class Desk:
         self._journal = journal
         self._start = start
         self._turn = 0  # counts what ends an engagement: who asked before that is not granted after
+        self._let_go_at = 0  # the robot's tick count then
         self._asked_by: str | None = None
         self._engaged_s = float("-inf")  # when the arm was last heard to be engaged
         self._granted_s = float("-inf")
@@ -77,6 +79,8 @@ class Desk:
         """Why the robot cannot be asked; empty when it can."""
         if self._link.connected:
             return ""
+        if self._link.starting:
+            return "the robot is starting"
         return f"robot not running ({self._link.trouble or 'it has gone'}) - {self._start}"
 
     def checks(self) -> list[Check]:
@@ -91,6 +95,8 @@ class Desk:
         """
         now_s = time.monotonic()
         if event in STOPPING:
+            if event is Event.DISARM and self._lease.holder is not None:
+                self._release(f"{session.name} wants the arm disarmed")  # an arm that runs cannot be
             self._let_go()
             if event is self._repeated and now_s - self._repeated_s < REPEAT_S and self._link.connected:
                 return  # nothing was asked in between; too many messages would cost us the connection
@@ -108,16 +114,20 @@ class Desk:
         self._not_against(session)
         self._send(instruct)
 
-    async def engage(self, session: Session, there: Callable[[], bool]) -> str:
+    async def engage(self, session: Session, there: Callable[[], bool], ticks: int) -> str:
         """Arm if need be, wait for a plan, engage, and return the lease.
+
+        A network may deliver a press long after it, and after the release that followed it. So a press says which tick
+        of the robot the page knew of: one from before somebody has let go, or from too long ago, engages nothing.
 
         Args:
             there: whether the person still has a page open; asked right before the arm would move.
+            ticks: the tick count of the newest status that the page had.
 
         Raises:
             Refusal: with the reason, and with the preflight list when that was the reason.
         """
-        with self._asking_for(session) as turn:
+        with self._asking_for(session, ticks) as turn:
             failed = blocking(checks := self.checks())
             if failed:
                 raise Refusal(409, f"{failed[0].name}: {failed[0].why}", checks)
@@ -128,13 +138,13 @@ class Desk:
             request = Request(t_s=time.monotonic(), event=Event.ENGAGE, why=f"{session.name} at the console")
             return await self._take(session, there, request, turn)
 
-    async def confirm(self, session: Session, there: Callable[[], bool], seq: int) -> str:
-        """Play exactly the chunk `seq`, which this person has seen; return the lease.
+    async def confirm(self, session: Session, there: Callable[[], bool], ticks: int, seq: int) -> str:
+        """Play exactly the chunk `seq`, which this person has seen; return the lease. Otherwise as `engage`.
 
         Raises:
             Refusal: it is not the chunk in hand, or control does not grant it.
         """
-        with self._asking_for(session) as turn:
+        with self._asking_for(session, ticks) as turn:
             status = self._link.heard.status
             if status is None or status.confirmable_seq != seq:
                 raise Refusal(409, "this proposal is over; ask for another one")
@@ -172,7 +182,7 @@ class Desk:
         self._news.set()
 
     @contextlib.contextmanager
-    def _asking_for(self, session: Session) -> Iterator[int]:
+    def _asking_for(self, session: Session, ticks: int) -> Iterator[int]:
         """One at a time may ask for the arm, and nobody while somebody has it. Gives the turn it was asked in."""
         if self.trouble:
             raise Refusal(503, self.trouble)
@@ -180,11 +190,19 @@ class Desk:
             raise Refusal(409, f"{holder[1]} (session {holder[0]}) has the arm")
         if self._asked_by is not None:
             raise Refusal(409, f"{self._asked_by} is taking the arm")
+        if self._is_late(ticks):
+            raise Refusal(409, "your press came too late; press again")
         self._asked_by = session.name
         try:
             yield self._turn
         finally:
             self._asked_by = None
+
+    def _is_late(self, ticks: int) -> bool:
+        status = self._link.heard.status
+        if status is None:
+            return True
+        return not max(self._let_go_at, status.ticks - LATE_S * status.rate_hz) <= ticks <= status.ticks
 
     async def _take(self, session: Session, there: Callable[[], bool], request: Request | Confirm, turn: int) -> str:
         if not there():
@@ -231,6 +249,8 @@ class Desk:
 
     def _let_go(self) -> None:
         self._turn += 1
+        status = self._link.heard.status
+        self._let_go_at = status.ticks if status is not None else 0  # the next robot counts anew
         self._lease.end()
         self._news.set()
 

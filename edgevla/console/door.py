@@ -17,7 +17,7 @@ import msgspec
 from edgevla.console.errors import DoorClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MAX_NAME = 40
@@ -74,6 +74,19 @@ def _uid(end: socket.socket) -> int:
     return uid
 
 
+def door_of(folders: Sequence[Path]) -> Path:
+    """The first of these state folders in which a console may be: one that may not be looked into counts."""
+    for folder in folders:
+        try:
+            (folder / DOOR).lstat()
+        except PermissionError:
+            return folder
+        except OSError:
+            continue
+        return folder
+    return folders[0]
+
+
 def ask_for_link(folder: Path, name: str) -> str:
     """A one-time link of the console whose state is in this folder.
 
@@ -89,7 +102,8 @@ def ask_for_link(folder: Path, name: str) -> str:
             given = msgspec.msgpack.decode(end.recv(4 * _MAX_BYTES), type=Given)
         except (OSError, msgspec.MsgspecError) as error:
             why = getattr(error, "strerror", None) or error
-            fix = "start it: edgevla console ROBOT; if it runs, become its user and give its --state"
+            as_its_user = f"as its user: sudo -u edgevla-console edgevla console link {folder.name} --state {folder}"
+            fix = as_its_user if isinstance(error, PermissionError) else "start it: edgevla console ROBOT"
             raise DoorClosed(f"no console answers at {path}: {why}", fix=fix) from None
     if given.refused:
         raise DoorClosed(f"the console gives no link: {given.refused}")

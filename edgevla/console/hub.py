@@ -91,8 +91,10 @@ class Hub:
     def _hear(self, message: ToClient | None) -> None:
         self.desk.hear(message)
         self._teller.hear(message)
-        changed = isinstance(message, Status) and message.mode.value != self._mode
+        changed = (isinstance(message, Status) or message is None) and self.desk.mode != self._mode
         self._mode = self.desk.mode
+        if changed:  # what people ask for is written down when they do, and here what came of it
+            self.audit.write(0, "", "", "mode", mode=self._mode or "no robot", why=self.desk.why)
         if changed or message is None:
             self.show()
 

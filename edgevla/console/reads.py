@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgevla.console.sessions import Session
 
 _BEATS_PER_S = 30.0  # three times what a page sends
+_TOLD_PER_S, _TOLD_AT_ONCE = 0.1, 10.0  # refused logins: whoever tries thousands of keys fills no log and no page
 
 
 class Beat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +46,8 @@ class Reads:
         self._hub = hub
         self._cut = cut
         self._beat = msgspec.json.Decoder(Beat)
+        self._refused = Rate(_TOLD_PER_S, _TOLD_AT_ONCE)
+        self._untold = 0
 
     async def page(self, request: Request) -> Response:
         """The operator's page, or how to get in."""
@@ -59,8 +62,7 @@ class Reads:
         hub, address = self._hub, _address(request)
         opened = hub.sessions.log_in(request.query_params.get("key", ""))
         if opened is None:
-            hub.audit.write(0, "", address, "login refused")
-            hub.journal.add(f"a login from {address} was refused: its link was used before, or is too old", "warn")
+            self._tell_refused(address)
             text = "This link was used before, or is too old. Ask for a new link on the machine that the robot runs on:"
             return HTMLResponse(notice("Link not valid", text, self._link_command()), 403)
         session, secret = opened
@@ -70,6 +72,16 @@ class Reads:
         secure = request.scope["scheme"] == "https"
         response.set_cookie(hub.cookie, secret, path="/", secure=secure, httponly=True, samesite="strict")
         return response
+
+    def _tell_refused(self, address: str) -> None:
+        if not self._refused.allows(time.monotonic()):
+            self._untold += 1
+            return
+        untold, self._untold = self._untold, 0
+        self._hub.audit.write(0, "", address, "login refused", others_before=untold)
+        others = f", and {untold} others before it" if untold else ""
+        text = f"a login from {address} was refused: its link was used before, or is too old{others}"
+        self._hub.journal.add(text, "warn")
 
     async def static(self, request: Request) -> Response:
         """A file of the page."""

@@ -71,6 +71,11 @@ class RobotLink:
         """Whether the robot has said hello and is still there."""
         return self._link is not None and self.heard.hello is not None
 
+    @property
+    def starting(self) -> bool:
+        """Whether somebody is there who has not said hello yet: a robot listens before its policy is loaded."""
+        return self._link is not None and self.heard.hello is None
+
     async def run(self) -> None:
         """Keep the connection until cancelled."""
         loop = asyncio.get_running_loop()

@@ -24,7 +24,7 @@ from edgevla.console.journal import Journal
 from edgevla.console.overlay import Overlay
 from edgevla.console.sessions import LINK_LIFE_S
 from edgevla.files import write_whole
-from edgevla.runtime.sockets import listen, operator_socket
+from edgevla.runtime.sockets import RUNTIME_FOLDER, listen, operator_socket
 
 if TYPE_CHECKING:
     import ssl
@@ -48,6 +48,7 @@ class ConsoleOptions:
     key: Path | None = None
     allow_hosts: Sequence[str] = ()
     state: Path | None = None
+    runtime: Path | None = None  # folder of the robot's socket, None: as the environment says
 
 
 def state_folders(robot_name: str) -> list[Path]:
@@ -57,7 +58,7 @@ def state_folders(robot_name: str) -> list[Path]:
 
 
 def serve_console(options: ConsoleOptions, say: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. What is wrong with the options is found before anything is opened.
+    """Serve until SIGINT, SIGTERM or SIGHUP. What is wrong with the options is found before anything is opened.
 
     Args:
         say: prints a line for the user.
@@ -69,6 +70,8 @@ def serve_console(options: ConsoleOptions, say: Callable[[str], None]) -> None:
     address = parse_address(options.address)
     names = allowed_names(address, options.allow_hosts)
     tls = _tls(options, address)
+    environment = {RUNTIME_FOLDER: str(options.runtime)} if options.runtime is not None else os.environ
+    robot_socket = operator_socket(robot.name, environment)  # also finds out whether the name may be a folder's
     folder = options.state or state_folders(robot.name)[0]
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(address))
@@ -79,9 +82,9 @@ def serve_console(options: ConsoleOptions, say: Callable[[str], None]) -> None:
         stack.callback(audit.close)
         overlay = _overlay(robot, options.robot_path, journal)
         start = f"edgevla serve {options.robot_path}"
-        hub = Hub(robot, operator_socket(robot.name), journal, audit, overlay, start)
+        hub = Hub(robot, robot_socket, journal, audit, overlay, start)
         connections = Connections(tls)
-        app = make_app(hub, names, _scraper_key(folder), connections.trust, connections.cut)
+        app = make_app(hub, names, _scraper_key(folder, journal), connections.trust, connections.cut)
         host = sorted(options.allow_hosts)[0] if address.everywhere else address.host
         url = f"{'https' if tls else 'http'}://{Address(host, listener.getsockname()[1])}"
 
@@ -96,8 +99,9 @@ def serve_console(options: ConsoleOptions, say: Callable[[str], None]) -> None:
 async def _until_signal(*works: Coroutine[None, None, None]) -> None:
     """Run all of these until a signal comes or one of them fails."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) leaves it
+            loop.add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(work) for work in (*works, stop.wait())]
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in others:
@@ -148,16 +152,22 @@ def _overlay(robot: Robot, robot_path: Path, journal: Journal) -> Overlay | None
         return None
 
 
-def _scraper_key(folder: Path) -> str:
-    """What a Prometheus server shows to read /metrics; made once, readable by this user only."""
+def _scraper_key(folder: Path, journal: Journal) -> str:
+    """What a Prometheus server shows to read /metrics; made once, readable by this user only.
+
+    Where it cannot be read or kept, nobody knows it. That is an event: nobody is kept from the STOP by a full disk.
+    """
     path = folder / _SCRAPER_KEY
     try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
+        if path.exists() and (key := path.read_text(encoding="ascii").strip()):
+            return key
         key = secrets.token_urlsafe(32)
         before = os.umask(0o077)
         try:
             write_whole(path, f"{key}\n".encode())
         finally:
             os.umask(before)
-        return key
+    except (OSError, ValueError) as error:
+        journal.add(f"/metrics cannot be read by its key: {path}: {getattr(error, 'strerror', None) or error}", "warn")
+        return secrets.token_urlsafe(32)
+    return key

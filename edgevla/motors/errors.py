@@ -27,7 +27,9 @@ class PortDenied(PortError):
 
 
 class PortBusy(PortError):
-    """Another program has it open."""
+    """Another program has it open; it may be ending, so a service manager tries again."""
+
+    exit_code = 3
 
 
 class PortUnusable(PortError):

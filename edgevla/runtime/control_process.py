@@ -29,7 +29,6 @@ from edgevla.messages import (
     Status,
     TickRecord,
 )
-from edgevla.motors.errors import PortBusy
 from edgevla.runtime import realtime
 from edgevla.runtime.arguments import ProcessArguments, parse_process_arguments
 from edgevla.runtime.flightlog import TickTiming
@@ -56,7 +55,6 @@ _STOP_LIMIT_S = 3.0  # robot.yaml is refused when a controlled stop can take a t
 _BROKEN_TICKS = 3  # in a row, after which braking is not to be had either
 _WRITE_S = 2.0  # for a flight log that is being written at the end
 _WORDS = 500  # letters of a reason or a sentence that are passed on
-_TRY_AGAIN = 3  # the exit code after which a service manager tries again: the other program may be ending
 FromOperator = Request | Heartbeat | Confirm | Shutdown
 
 
@@ -265,9 +263,8 @@ def main(arguments: ProcessArguments) -> None:
         notifier = Notifier()
         rig = open_controller(arguments.robot_path, robot)
     except EdgeVLAError as error:
-        code = _TRY_AGAIN if isinstance(error, PortBusy) else error.exit_code
-        operator.send(Failure(message=str(error), exit_code=code))
-        sys.exit(code)
+        operator.send(Failure(message=str(error), exit_code=error.exit_code))
+        sys.exit(error.exit_code)
     process = ControlProcess(robot, rig, policy, operator, arguments.report, recorder, notifier)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

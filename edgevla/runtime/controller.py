@@ -166,7 +166,7 @@ class Controller:
         self._now_s = now_s
         refusal = self._refusal(event, asked_s, now_s)
         if refusal:
-            self.reason = f"{event.value} refused: {refusal}"
+            self._refuse(f"{event.value} refused: {refusal}")
             return
         before = self.mode
         if event is Event.ARM and before is Mode.DISARMED and not self._arm():
@@ -190,7 +190,7 @@ class Controller:
         chunk = self._confirmable(seq, now_s)
         refusal = _asked_long_ago(asked_s, now_s) or (chunk if isinstance(chunk, str) else self._lease_refusal(now_s))
         if refusal or isinstance(chunk, str):
-            self.reason = f"confirm refused: {refusal}"
+            self._refuse(f"confirm refused: {refusal}")
             return
         self._proposal.clear()
         self._timeline.confirm(chunk, now_s)
@@ -250,6 +250,11 @@ class Controller:
         if event is Event.RESET and not self._link_up:
             return "the serial line is lost; check the cable and start again"
         return ""
+
+    def _refuse(self, why: str) -> None:
+        """Say why not, but never over the reason of a fault, which is what a person has to look at."""
+        if self.mode is not Mode.FAULT:
+            self.reason = why
 
     def _engage_refusal(self, now_s: float) -> str:
         if self.mode is not Mode.HOLDING:
@@ -373,10 +378,7 @@ class Controller:
             self.reason = f"{event.value}: {why}" if why else event.value
         if mode is not Mode.ENGAGED:
             self._timeline.restart(self._now_s)
-            if event not in {
-                Event.ARM,
-                Event.DISARM,
-            }:  # the arm has not been moved by these; if it has moved, it counts
+            if event not in {Event.ARM, Event.DISARM}:  # these do not move the arm; whether it has moved is looked at
                 self._proposal.restart(self._now_s)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edgevla.control.gate import GateBlocked
+from edgevla.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,7 @@ class FlightLog:
                 os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # a new thread inherits SCHED_FIFO
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(b"".join(msgspec.json.encode(_plain(entry)) + b"\n" for entry in entries))
+                write_whole(path, b"".join(msgspec.json.encode(_plain(entry)) + b"\n" for entry in entries))
 
         thread = threading.Thread(target=work, name="flight log", daemon=True)
         thread.start()

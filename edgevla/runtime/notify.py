@@ -47,13 +47,13 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Everything is loaded and has been tried once."""
         self._status = status
-        self._send(f"READY=1\nSTATUS={_line(status)}")
+        self._send(f"READY=1\nSTATUS={one_line(status)}")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`; the same line again is not sent."""
         if text != self._status:
             self._status = text
-            self._send(f"STATUS={_line(text)}")
+            self._send(f"STATUS={one_line(text)}")
 
     def stopping(self) -> None:
         """The controlled stop has begun."""
@@ -103,6 +103,6 @@ def _watchdog_s(microseconds: str) -> float:
     return int(microseconds) * 1e-6
 
 
-def _line(text: str) -> str:
-    """One line: a line break would begin another assignment."""
-    return " ".join(text.split())
+def one_line(text: str) -> str:
+    """What somebody else has written, without line breaks and what else a terminal or a log would act on."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgevla.config.load import load_robot
 from edgevla.errors import EdgeVLAError
 from edgevla.runtime.clients import Clients
-from edgevla.runtime.notify import Notifier
+from edgevla.runtime.notify import Notifier, one_line
 from edgevla.runtime.recorder_child import RecorderChild, RecorderOptions
 from edgevla.runtime.report import fresh_folder
 from edgevla.runtime.session import Session
@@ -63,6 +63,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         EdgeVLAError: it cannot start, or a process of the robot has failed.
     """
     robot = load_robot(options.robot_path, options.overrides)
+    say = harmless(say)
     with signals_to_leave(), contextlib.ExitStack() as stack:
         try:
             notifier = stack.enter_context(contextlib.closing(Notifier()))
@@ -93,9 +94,22 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
             say(f"{signalled}: the robot is shut down")
 
 
+def harmless(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, a line at a time; a log that is full, closed or gone loses the line and not the robot."""
+
+    def say_or_not(text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            say(one_line(text))
+
+    return say_or_not
+
+
 @contextlib.contextmanager
 def signals_to_leave() -> Iterator[None]:
-    """SIGTERM, SIGINT and SIGHUP raise `Leave`, once: a second one does not disturb the stop."""
+    """SIGTERM, SIGINT and SIGHUP raise `Leave`, once: a second one does not disturb the stop.
+
+    A SIGHUP that is ignored stays so: that is what nohup(1) does.
+    """
 
     def leave(number: int, _frame: FrameType | None) -> None:
         for each in before:
@@ -103,6 +117,8 @@ def signals_to_leave() -> Iterator[None]:
         raise Leave(signal.Signals(number).name)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
     for number in before:
         signal.signal(number, leave)
     try:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FromClient = Request | Heartbeat | Instruct | Confirm | Watch
 ToClient = Hello | Status | PolicyStatus | Granted | Planned | Pictures | RecorderStatus | Refused
 
+RUNTIME_FOLDER = "EDGEVLA_RUNTIME_DIR"  # the variable that names the folder of the operator sockets
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _ADDRESS_BYTES = 107  # of sockaddr_un, without its end
 _BACKLOG = 16
@@ -76,7 +77,7 @@ def operator_socket(robot_name: str, environment: Mapping[str, str] = os.environ
 
 
 def _folder(environment: Mapping[str, str]) -> Path:
-    if given := environment.get("EDGEVLA_RUNTIME_DIR"):
+    if given := environment.get(RUNTIME_FOLDER):
         return Path(given)
     if given := environment.get("XDG_RUNTIME_DIR"):
         return Path(given, "edgevla")
@@ -134,8 +135,10 @@ def connect(path: Path) -> Link[ToClient]:
     """Become an operator of the robot that is served there. The first message is `Hello`, or `Refused`.
 
     Raises:
-        NotServed: nobody listens, or this user may not talk to them.
+        NotServed: nobody listens, this user may not talk to them, or they may be anybody.
     """
+    if _is_squatted(path.parent):
+        raise NotServed(f"{path.stem} is not being served: {path.parent} belongs to another user", fix="remove it")
     end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     end.setblocking(False)
     try:
@@ -156,6 +159,15 @@ def _own_folder(folder: Path) -> None:
             f"operator socket: {folder} belongs to another user or is open to everybody",
             fix="set EDGEVLA_RUNTIME_DIR to a folder of your own",
         )
+
+
+def _is_squatted(folder: Path) -> bool:
+    """Whether somebody else has made this folder where anybody may make one: they can play a robot in it."""
+    try:
+        made, place = folder.stat(follow_symlinks=False), folder.parent.stat()
+    except OSError:
+        return False
+    return bool(place.st_mode & 0o002) and made.st_uid not in {os.getuid(), 0}
 
 
 def _abandon(end: socket.socket, lock_fd: int) -> None:

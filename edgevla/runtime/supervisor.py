@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgevla.config.robot import Robot
+    from edgevla.messages import RecorderStatus
     from edgevla.runtime.arguments import PolicyChoice
     from edgevla.runtime.clients import Client, Clients
     from edgevla.runtime.notify import Notifier
@@ -84,6 +85,7 @@ class Supervisor:
         self._watched = Watch()
         self._ready = False
         self._said = (Mode.DISARMED, "")
+        self._recording = recorder is not None
         self._ends_s = math.inf
 
     def run(self) -> None:
@@ -106,7 +108,7 @@ class Supervisor:
                     self._follow(message)
             if self._recorder is not None:
                 for told in self._recorder.tend(now_s):
-                    self._clients.tell(told)
+                    self._follow_recorder(told)
             if now_s > self._holder.expires_s and self._supervised:
                 self._let_go("the operator's program said nothing for half a second")
             self._show()
@@ -169,7 +171,7 @@ class Supervisor:
 
     def _ask(self, client: Client, message: Request | Instruct | Confirm, now_s: float) -> str:
         if isinstance(message, Instruct):
-            return self._instruct(message)
+            return self._instruct(client, message)
         if isinstance(message, Confirm) or message.event is Event.ENGAGE:
             return self._engage(client, message, now_s)
         if message.event not in ASKABLE:
@@ -177,7 +179,10 @@ class Supervisor:
         self._session.pass_on(message)
         return ""
 
-    def _instruct(self, instruct: Instruct) -> str:
+    def _instruct(self, client: Client, instruct: Instruct) -> str:
+        """An arm that is engaged follows the next sentence, so it is its holder who says it."""
+        if self._supervised and self._holder.who not in {None, client}:
+            return "another operator holds the arm"
         if len(instruct.text) > _WORDS:
             return f"the sentence has {len(instruct.text)} letters; at most {_WORDS} are taken"
         return "" if self._session.instruct(instruct) else "the policy process hears nothing at the moment"
@@ -201,6 +206,12 @@ class Supervisor:
             self._said = (status.mode, status.reason)
             if self._ready:
                 self._notifier.status(f"{status.mode.value}: {status.reason}")
+
+    def _follow_recorder(self, told: RecorderStatus) -> None:
+        self._clients.tell(told)
+        if told.recording is not self._recording:
+            self._recording = told.recording
+            self._say(told.detail)
 
     def _let_go(self, why: str) -> None:
         self._holder.lets_go()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgevla.files import whole
 from edgevla.messages import LATENESS_BUCKETS_US, Mode
 
 if TYPE_CHECKING:
@@ -83,4 +84,5 @@ class TickLog:
     def save(self, path: Path) -> None:
         """Write both tables as one .npz, the chunks' columns prefixed `chunk_`."""
         chunks = {f"chunk_{name}": values for name, values in self._chunks.columns().items()}
-        np.savez(path, allow_pickle=False, **self._ticks.columns(), **chunks)
+        with whole(path) as draft, draft.open("wb") as file:  # savez gives a path without .npz another name
+            np.savez(file, allow_pickle=False, **self._ticks.columns(), **chunks)

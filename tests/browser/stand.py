@@ -13,8 +13,9 @@ import time
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from edgevla.config.load import load_robot
 from edgevla.messages import Mode, Status
-from edgevla.runtime.demo import ROBOT, simulated_devices
+from edgevla.runtime.demo import ROBOT, patience, simulated_devices
 from edgevla.runtime.sockets import connect, operator_socket
 from edgevla.shipped import shipped
 from edgevla.sim.process import spawn_simulator
@@ -42,7 +43,8 @@ class Stand:
             self.simulator = self._ends.enter_context(spawn_simulator(SEED))
             scene = resources.files("edgevla.sim") / "assets" / "so101_tabletop.xml"
             overlay = f'{{model: "{scene}", site: tip, cameras: {{front: front}}}}'
-            self._settings = {**simulated_devices(self.simulator), "console.overlay": overlay, **settings}
+            patient = patience(load_robot(shipped(ROBOT) / "robot.yaml"))
+            self._settings = {**simulated_devices(self.simulator), **patient, "console.overlay": overlay, **settings}
             self._start("serve", "--unverified")
             self.watcher = self._ends.enter_context(Watcher(operator_socket(ROBOT, self._environment)))
             self.start_console()

@@ -31,6 +31,7 @@ from edgevla.runtime.link import Link
 from edgevla.runtime.sockets import FromClient, listen
 
 PERIOD_S = 0.05
+TICKS = 100
 
 
 class FakeSupervisor:
@@ -45,6 +46,7 @@ class FakeSupervisor:
         self.heard = []
         self.refuses = ""  # what ENGAGE and CONFIRM are refused with
         self.status = {
+            "ticks": TICKS,
             "mode": Mode.DISARMED,
             "reason": "just started",
             "instruction": "touch the red block",
@@ -151,7 +153,6 @@ class FakeSupervisor:
         at = tuple(0.1 * joint for joint in range(self._joints))
         return Status(
             t_s=time.monotonic(),
-            ticks=100,
             missed=1,
             rate_hz=50.0,
             lateness_p99_us=120.0,

@@ -50,9 +50,9 @@ def start(environment):
     """A function that starts a console and reads what it prints up to its link."""
     started = []
 
-    def start(*arguments, until="key=", **more):
+    def start(*arguments, until="key=", around=list, **more):
         process = subprocess.Popen(
-            command(*arguments), env={**environment, **more}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            around(command(*arguments)), env={**environment, **more}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         started.append(process)
         text = ""
@@ -104,6 +104,20 @@ def test_it_prints_a_link_that_works_and_ends_with_a_signal(start, environment, 
     _, errors = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, errors) == (0, b"")
     assert not (folder / "console.sock").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("nohup",)])
+def test_the_end_of_its_terminal_ends_it_unless_it_was_started_with_nohup(environment, words):
+    with subprocess.Popen(
+        [*words, *command(ROBOT_YAML, "--address", "127.0.0.1:0")], env=environment, stdout=subprocess.PIPE
+    ) as process:
+        assert Client(port_of(process.stdout.readline().decode())).get("/").status == 401
+        process.send_signal(signal.SIGHUP)
+        if words:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            process.terminate()
+        assert process.wait(LIMIT_S) == 0
 
 
 def test_no_link_is_printed_into_the_journal(environment, tmp_path):

@@ -4,12 +4,13 @@ import asyncio
 import os
 import socket
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from edgevla.console import door
-from edgevla.console.door import DOOR, MAX_NAME, ask_for_link, keep_door
+from edgevla.console.door import DOOR, MAX_NAME, ask_for_link, door_of, keep_door
 from edgevla.console.errors import DoorClosed
 from edgevla.runtime.sockets import listen
 
@@ -77,3 +78,34 @@ def test_without_a_console_the_command_that_starts_one_is_named(tmp_path):
     with pytest.raises(DoorClosed, match="edgevla console ROBOT") as closed:
         ask_for_link(tmp_path, "Ann")
     assert closed.value.exit_code == 3
+
+    assert "sudo" not in str(closed.value)
+
+
+def test_the_console_of_another_user_is_named_with_the_command_that_asks_it(tmp_path, monkeypatch):
+    mine, others = tmp_path / "mine" / "arm", tmp_path / "others" / "arm"
+    lstat = Path.lstat
+
+    def denied(path):
+        if path == others / DOOR:
+            raise PermissionError(13, "Permission denied")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", denied)
+    assert door_of([mine, others]) == others
+    mine.mkdir(parents=True)
+    (mine / DOOR).touch()
+    assert door_of([mine, others]) == mine
+    (mine / DOOR).unlink()
+    monkeypatch.undo()
+    assert door_of([mine, others]) == mine, "nobody is anywhere: the first is where one would be"
+
+
+def test_a_door_that_may_not_be_opened_says_whose_it_is(folder, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", denied)
+    command = f"sudo -u edgevla-console edgevla console link {folder.name} --state {folder}"
+    with pytest.raises(DoorClosed, match=f"Permission denied.* {command}"):
+        ask_for_link(folder, "Ann")

@@ -7,8 +7,11 @@ import pytest
 
 from edgevla.console.lease import LEASE_S
 from edgevla.messages import Confirm, Event, Heartbeat, Instruct, Mode, PolicyStatus, Request, ServoHealth, Watch
+from edgevla.runtime.sockets import listen
 from tests.console.conftest import wait_for
+from tests.console.fake_supervisor import TICKS
 
+PRESS = {"ticks": TICKS}  # what a page knows of the robot when somebody presses
 PATIENCE_S = 3.0  # on a machine that is busy with something else
 
 
@@ -27,7 +30,7 @@ class Beating:
 
     def __init__(self, client, page=None):
         self.page = page or client.socket()
-        self.answer = client.post("/api/engage")
+        self.answer = client.post("/api/engage", PRESS)
         self.lease = self.answer.json.get("lease")
 
     def beat_for(self, seconds):
@@ -82,8 +85,30 @@ def test_a_robot_that_does_not_run_is_shown_with_the_command_that_starts_it(cons
     assert "robot not running" in state["why"]
     assert state["why"].endswith("edgevla serve robot.yaml")
     for name in ("stop", "arm", "engage"):
-        answer = ann.post(f"/api/{name}")
+        answer = ann.post(f"/api/{name}", PRESS if name == "engage" else {})
         assert (answer.status, answer.json["ok"]) == (503, False)
+
+
+def test_a_robot_that_has_not_said_hello_yet_is_starting(console):
+    page = console.client().socket()
+    listener = listen(console.path)
+    assert page.state(why="the robot is starting")["connected"] is False
+    listener.close()
+
+
+def test_the_press_that_a_robot_s_restart_has_overtaken_engages_nothing(console):
+    first = console.supervise()
+    ann = console.client()
+    page = ann.socket()
+    first.set(ticks=TICKS * 50)
+    page.state(ticks=TICKS * 50)
+    assert ann.post("/api/release").status == 200
+    first.close()
+    page.state(connected=False)
+    console.supervise()
+    page.state(connected=True)
+    assert ann.post("/api/engage", {"ticks": TICKS * 50}).status == 409
+    assert ann.post("/api/engage", PRESS).status == 200, "the new robot counts its ticks anew"
 
 
 def test_a_robot_that_comes_back_is_shown_and_not_engaged_again(console):
@@ -230,11 +255,11 @@ def test_the_lease_of_another_person_is_no_use(ann, bob, supervisor):
 def test_the_first_holder_keeps_the_arm(ann, bob, supervisor):
     bob.socket()
     held = Beating(ann)
-    refused = bob.post("/api/engage")
+    refused = bob.post("/api/engage", PRESS)
     assert (refused.status, refused.json["why"]) == (409, "Ann (session 1) has the arm")
     for name, body in {"arm": {}, "reset": {}, "instruct": {"text": "push the red block"}}.items():
         assert bob.post(f"/api/{name}", body).status == 409, name
-    assert ann.post("/api/engage").status == 409, "a second tab"
+    assert ann.post("/api/engage", PRESS).status == 409, "a second tab"
     held.beat_for(0.1)
     assert released(supervisor) == 0
 
@@ -262,7 +287,7 @@ def test_an_engagement_that_ends_by_itself_ends_the_lease(ann, supervisor):
 
 
 def test_without_an_open_page_nothing_is_engaged(ann, supervisor):
-    answer = ann.post("/api/engage")
+    answer = ann.post("/api/engage", PRESS)
     assert (answer.status, answer.json["why"]) == (409, "your page has no connection")
     assert supervisor.count(Request, Event.ENGAGE) == 0
 
@@ -275,7 +300,7 @@ def test_letting_go_while_it_is_still_being_engaged_wins(console, ann, superviso
     console.hub.desk.checks = lambda: []
     page.state(mode="holding", chunk_age_ms=None)
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(ann.post("/api/engage")))
+    asking = threading.Thread(target=lambda: answers.append(ann.post("/api/engage", PRESS)))
     asking.start()
     wait_for(lambda: console.hub.desk._asked_by == "Ann")
     assert ann.post("/api/release").status == 200
@@ -289,10 +314,39 @@ def test_letting_go_while_it_is_still_being_engaged_wins(console, ann, superviso
 def test_what_control_refuses_is_said(ann, supervisor):
     ann_page = ann.socket()
     supervisor.refuses = "engage refused: no fresh plan from the policy"
-    answer = ann.post("/api/engage")
+    answer = ann.post("/api/engage", PRESS)
     assert (answer.status, answer.json["why"]) == (409, "engage refused: no fresh plan from the policy")
     assert ann_page.state()["holder"] is None
     assert released(supervisor) == 0
+
+
+def test_a_press_that_the_network_delivers_after_the_release_engages_nothing(ann, supervisor):
+    page = ann.socket()
+    supervisor.set(ticks=TICKS + 10)
+    page.state(ticks=TICKS + 10)
+    assert ann.post("/api/release").status == 200
+    late = ann.post("/api/engage", PRESS)
+    assert (late.status, late.json["why"]) == (409, "your press came too late; press again")
+    supervisor.set(mode=Mode.HOLDING, confirmable_seq=12)
+    page.state(confirmable_seq=12)
+    assert ann.post("/api/confirm", {**PRESS, "seq": 12}).status == 409
+    assert supervisor.count(Request, Event.ENGAGE) == supervisor.count(Confirm) == 0
+    assert ann.post("/api/engage", {"ticks": TICKS + 10}).status == 200, "and the next one does"
+
+
+@pytest.mark.parametrize("ticks", [TICKS - 101, -1, TICKS + 1, 2**63])
+def test_a_press_from_long_ago_or_of_another_run_engages_nothing(ann, supervisor, ticks):
+    ann.socket()
+    assert ann.post("/api/engage", {"ticks": ticks}).status in {400, 409}
+    assert ann.post("/api/engage", {}).status == 400, "nor does one that does not say"
+    assert supervisor.count(Request, Event.ENGAGE) == 0
+
+
+def test_disarming_an_arm_that_runs_stops_it_at_once(ann, bob, supervisor):
+    held = Beating(ann)
+    held.beat_for(0.1)
+    assert bob.post("/api/disarm").status == 200
+    wait_for(lambda: released(supervisor) == supervisor.count(Request, Event.DISARM) == 1)
 
 
 # ---- preflight
@@ -317,7 +371,7 @@ def test_what_is_not_right_refuses_to_engage_with_the_list(ann, supervisor, name
     supervisor.set(**status)
     state = page.hear(lambda said: not check(said, name)["ok"])
     assert why in check(state, name)["why"]
-    answer = ann.post("/api/engage")
+    answer = ann.post("/api/engage", PRESS)
     assert answer.status == 409
     assert why in check(answer.json, name)["why"]
     assert supervisor.count(Request) == 0
@@ -346,8 +400,8 @@ def test_exactly_the_chunk_that_was_seen_is_played(ann, supervisor):
     page = ann.socket()
     supervisor.set(mode=Mode.HOLDING, confirmable_seq=12)
     page.state(confirmable_seq=12)
-    assert ann.post("/api/confirm", {"seq": 11}).status == 409
-    answer = ann.post("/api/confirm", {"seq": 12})
+    assert ann.post("/api/confirm", {**PRESS, "seq": 11}).status == 409
+    answer = ann.post("/api/confirm", {**PRESS, "seq": 12})
     assert answer.status == 200
     assert answer.json["lease"]
     (confirm,) = (each for each in supervisor.heard if isinstance(each, Confirm))

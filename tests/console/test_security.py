@@ -8,7 +8,7 @@ import pytest
 from edgevla.console.crowd import MAX_PER_SESSION, MAX_SOCKETS
 from edgevla.console.guard import MAX_BODY_BYTES
 from edgevla.console.sessions import LIFE_S
-from edgevla.messages import Event, Request
+from edgevla.messages import Event, Mode, Request
 from tests.console.client import Client
 from tests.console.conftest import SCRAPER, wait_for
 
@@ -302,9 +302,11 @@ def test_what_was_done_is_in_the_audit_log_and_no_secret_is(console, ann, superv
     bob.log_in(link)
     ann.post("/api/instruct", {"text": "push the red block"})
     ann.post("/api/stop")
-    ann.post("/api/confirm", {"seq": 1})
+    ann.post("/api/confirm", {"seq": 1, "ticks": 100})
+    supervisor.set(mode=Mode.FAULT, reason="servo fault: gripper reports overload")
+    ann.socket().state(mode="fault")
     log = console.audited()
-    lines = [json.loads(line) for line in log.splitlines()]
+    came, *lines, became = (json.loads(line) for line in log.splitlines())
     assert [line["what"] for line in lines] == [
         "login",
         "login",
@@ -315,13 +317,25 @@ def test_what_was_done_is_in_the_audit_log_and_no_secret_is(console, ann, superv
     ]
     stop = lines[4]
     assert (stop["session"], stop["who"], stop["from"], stop["ok"]) == (1, "Ann", "127.0.0.1", True)
-    assert (stop["mode_before"], stop["mode_after"]) == ("disarmed", "disarmed")
+    assert stop["mode_when_asked"] == "disarmed"
+    assert (came["what"], came["mode"]) == ("mode", "disarmed")
+    assert (became["what"], became["mode"]) == ("mode", "fault")
+    assert became["why"].endswith("overload"), "what came of it is there, whoever or whatever it was"
     assert lines[3]["text"] == "push the red block"
     events = json.dumps(ann.get("/api/events").json)
     for secret in (link.split("key=")[1], ann.cookie.split("=")[1], ann.token, bob.token):
         assert secret not in log
         assert secret not in events
     assert supervisor.count(Request, Event.STOP) == 1
+
+
+def test_whoever_tries_a_thousand_keys_fills_neither_the_log_nor_the_page(console, supervisor):
+    stranger = Client(console.port)
+    for _ in range(40):
+        assert stranger.get("/login?key=guess").status == 403
+    refused = [json.loads(line) for line in console.audited().splitlines() if "login refused" in line]
+    assert 10 <= len(refused) <= 12
+    assert sum("was refused" in entry.text for entry in console.journal.after(0)) == len(refused)
 
 
 def change(client, **headers):

@@ -266,3 +266,7 @@ def test_a_line_that_babbles_does_not_hold_the_caller_beyond_its_deadline(line, 
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_port_that_is_in_use_is_worth_another_try_and_one_that_is_missing_is_not():
+    assert (PortBusy.exit_code, PortMissing.exit_code, PortDenied.exit_code) == (3, 2, 2)

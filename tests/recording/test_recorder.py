@@ -11,12 +11,14 @@ import msgspec
 import pytest
 from mcap.reader import make_reader
 
-from edgevla.messages import Chunk, Mode, Planned, RecorderStatus, Shutdown, TickRecord
+from edgevla.messages import Chunk, Failure, Mode, Planned, RecorderStatus, Shutdown, TickRecord
 from edgevla.runtime.link import Link, socket_pair
 from edgevla.runtime.recording import recorder as recording
+from edgevla.runtime.recording import recorder_process
 from edgevla.runtime.recording.limits import Limits
 from edgevla.runtime.recording.log import find_logs, read
 from edgevla.runtime.recording.recorder import Recorder
+from edgevla.runtime.recording.recorder_process import RecorderBroken, RecorderProcess
 from edgevla.runtime.recording.schemas import Losses
 from edgevla.runtime.recording.store import Store
 from tests.runtime.conftest import ROBOT_YAML
@@ -51,7 +53,7 @@ def ticks_in(folder):
 class Running:
     """A recorder process, and the ends that others hold."""
 
-    def __init__(self, folder, *, quota=1_000_000_000):
+    def __init__(self, folder, *, quota=1_000_000_000, around=list):
         (self.control, control), (self.policy, policy), (operator, theirs) = (socket_pair() for _ in range(3))
         ends = {"control": control, "policy": policy, "operator": theirs}
         words = ["--robot", str(ROBOT_YAML), "--folder", str(folder), "--quota", str(quota)]
@@ -59,7 +61,7 @@ class Running:
         for name, end in ends.items():
             words += [f"--{name}-fd", str(end.fileno())]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edgevla.runtime.recording.recorder_process", *words],
+            around([sys.executable, "-m", "edgevla.runtime.recording.recorder_process", *words]),
             pass_fds=[end.fileno() for end in ends.values()],
         )
         for end in ends.values():
@@ -79,6 +81,12 @@ class Running:
         self.until(lambda: self.status is not None)
         return self
 
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for link in (self.control, self.policy, self.operator):
+            link.close()
+
     def give(self, numbers):
         """Send ticks as control does, without ever waiting; how many went out."""
         return sum(self.control.send(tick(number)) for number in numbers)
@@ -94,10 +102,7 @@ def running(tmp_path):
 
     yield start
     for each in started:
-        each.process.kill()
-        each.process.wait()
-        for link in (each.control, each.policy, each.operator):
-            link.close()
+        each.close()
 
 
 def test_it_finishes_the_file_when_it_is_told_to(running, tmp_path):
@@ -238,6 +243,17 @@ def test_the_next_file_begins_with_the_mode_and_the_sentence_that_hold(recorder,
         assert b'"go left"' in said["/instruction"]
 
 
+def test_files_of_the_same_second_are_read_in_the_order_in_which_they_were_made(recorder, tmp_path):
+    one = recorder(file_bytes=1, flush_s=0.0)
+    for number in (1, 2):
+        one.tick(tick(number))
+        time.sleep(0.6)
+    one.close()
+    for log, name in zip(find_logs([tmp_path]), ("", "-1"), strict=True):
+        log.path.rename(tmp_path / f"arm-20260101-000000{name}.mcap")
+    assert ticks_in(tmp_path) == [1, 2]
+
+
 def test_what_was_lost_before_is_said_in_every_file(recorder, tmp_path):
     one = recorder(file_bytes=1, flush_s=0.0)
     for number in (1, 5, 6):
@@ -251,3 +267,36 @@ def test_what_was_lost_before_is_said_in_every_file(recorder, tmp_path):
 def test_the_policy_process_imports_no_mcap():
     words = "import sys, edgevla.runtime.recording.feed; sys.exit(bool({'mcap', 'google.protobuf'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", words], check=False, env=os.environ).returncode == 0
+
+
+def test_a_recorder_that_fails_itself_does_not_look_like_one_that_writes(recorder, monkeypatch):
+    def fail(*_):
+        raise ValueError("out of step")
+
+    monkeypatch.setattr(Store, "write", fail)
+    one = recorder()
+    one.tick(tick(1))
+    deadline_s = time.monotonic() + 5.0
+    while one.broken is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    ends = [socket_pair() for _ in range(3)]
+    links = [Link(end, TickRecord) for end, _ in ends]
+    with pytest.raises(RecorderBroken, match="ValueError: out of step") as broken:
+        RecorderProcess(one, *links).run()
+    assert broken.value.exit_code == 3, "a new process can go on"
+    for end in (end for pair in ends for end in pair):
+        end.close()
+
+
+def test_a_robot_yaml_that_it_cannot_read_is_a_failure_that_its_parent_hears(tmp_path):
+    ours, theirs = socket_pair()
+    words = ["--robot", str(tmp_path / "none.yaml"), "--folder", str(tmp_path), "--quota", "1", "--variant", "fp32"]
+    words += ["--engine", "cpu", "--control-fd", "0", "--policy-fd", "0", "--operator-fd", str(theirs.detach())]
+    with pytest.raises(SystemExit) as ended:
+        recorder_process.main(words)
+    assert ended.value.code == 2
+    (failure,) = Link(ours, Failure).drain()
+    assert "none.yaml" in failure.message
+    assert failure.exit_code == 2
+    ours.close()

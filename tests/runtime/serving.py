@@ -14,11 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+from edgevla.config.load import load_robot
 from edgevla.errors import EdgeVLAError
 from edgevla.messages import Event, Heartbeat, Hello, Instruct, Mode, PolicyStatus, Request, Status
 from edgevla.runtime import recorder_child
 from edgevla.runtime.arguments import REFERENCE
-from edgevla.runtime.demo import simulated_devices
+from edgevla.runtime.demo import patience, simulated_devices
 from edgevla.runtime.serve import ServeOptions, serve
 from edgevla.runtime.sockets import NotServed, connect, operator_socket
 from tests.runtime.conftest import ROBOT_YAML
@@ -31,12 +32,12 @@ PATIENCE_S = 20.0
 class Serving:
     """The process, and one operator of it."""
 
-    def __init__(self, simulator, folder, *words, **environment):
+    def __init__(self, simulator, folder, *words, around=list, **environment):
         environment = {"EDGEVLA_RUNTIME_DIR": str(folder), "PYTHONPATH": str(ROOT), **environment}
-        devices = json.dumps(simulated_devices(simulator))
+        devices = json.dumps({**simulated_devices(simulator), **patience(load_robot(ROBOT_YAML))})
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.serving", devices, *words],
+            around([sys.executable, "-m", "tests.runtime.serving", devices, *words]),
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -206,9 +206,10 @@ def test_after_a_fault_only_a_reset_and_arming_anew_lead_back(rig):
     rig.engaged()
     rig.controller._limits.start([0.5, *rig.controller.setpoint_rad[1:]])
     rig.tick(5)
+    fault = rig.controller.reason
     rig.ask(Event.ARM)
     rig.ask(Event.ENGAGE)
-    assert rig.controller.mode is Mode.FAULT
+    assert (rig.controller.mode, rig.controller.reason) == (Mode.FAULT, fault), "a person has to see why"
     rig.ask(Event.RESET)
     assert rig.controller.mode is Mode.DISARMED
     rig.engaged()

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from edgevla import files
 from edgevla.messages import Mode
 from edgevla.motors import feetech
 from edgevla.runtime.flightlog import SECONDS, TickTiming
@@ -59,10 +60,16 @@ def test_it_keeps_its_seconds_and_no_more(rig, tmp_path):
     assert len(remembered(rig, tmp_path / "flight.jsonl")) == round(SECONDS * 50)
 
 
-def test_a_disk_that_takes_nothing_loses_the_log_and_nothing_else(rig):
+def test_a_disk_that_takes_nothing_loses_the_log_and_nothing_else(rig, tmp_path, monkeypatch):
     rig.armed()
     tick(rig)
-    rig.flight_log.write(Path("/dev/full")).join()
+
+    def full(_path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "sync", full)
+    rig.flight_log.write(tmp_path / "flight.jsonl").join()
+    assert not list(tmp_path.iterdir()), "half a log would be taken for a whole one"
     rig.flight_log.write(Path("/proc/nowhere/flight.jsonl")).join()
     tick(rig)
     assert rig.controller.mode is Mode.HOLDING

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgevla.runtime.notify import Notifier, NotifyError
+from edgevla.runtime.notify import Notifier, NotifyError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,3 +115,7 @@ def test_without_a_manager_nothing_is_opened() -> None:
 def test_nonsense_in_the_environment_is_named(environment: dict[str, str], word: str) -> None:
     with pytest.raises(NotifyError, match=word):
         Notifier(environment)
+
+
+def test_what_a_terminal_or_a_log_would_act_on_is_left_out() -> None:
+    assert one_line("push\r\n\x1b[31m the\u2028red\x00 block\u202e") == "push [31m the red block"

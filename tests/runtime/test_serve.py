@@ -115,9 +115,13 @@ def operating(served, action):
         missed = served.last[Status].missed
         began_s = time.monotonic()
         console.send_signal(action)
-        served.wait(lambda: served.mode is not Mode.ENGAGED)
-        served.wait(lambda: served.last[Status].standing)
-        stood_s = time.monotonic()
+        served.wait(lambda: served.mode not in {Mode.ENGAGED, Mode.STOPPING})
+        assert served.last[Status].standing
+        stood_s = next(
+            each.t_s
+            for each in served.heard
+            if isinstance(each, Status) and each.t_s > began_s and each.mode is Mode.HOLDING
+        )
         console.kill()
     return stood_s - began_s, served.last[Status].missed - missed
 
@@ -125,10 +129,10 @@ def operating(served, action):
 @pytest.mark.parametrize("action", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_console_that_dies_or_hangs_lets_go_of_the_arm_and_costs_no_tick(serve, action):
     served = serve().operator()
-    stopped_s, missed = operating(served, action)
+    stood_s, missed = operating(served, action)
     assert served.last[Status].reason.startswith("release: the operator's program")
     assert missed <= FEW
-    assert stopped_s < 1.5, "the promise is a second, on a machine with nothing else to do"
+    assert stood_s < 1.0, "by the clock of the control process"
 
 
 @pytest.mark.parametrize("action", [signal.SIGKILL, signal.SIGSTOP])
@@ -149,6 +153,14 @@ def test_a_recorder_that_dies_or_hangs_costs_no_tick_and_the_arm_goes_on(serve, 
         served.wait(lambda: served.last[RecorderStatus].dropped > 0, holding=True)
     assert served.mode is Mode.ENGAGED
     assert served.last[Status].missed - before.missed <= FEW
+
+
+def test_recording_without_its_packages_is_one_line_before_anything_moves(serve, tmp_path):
+    hide = "import sys; sys.modules.update(mcap=None)"
+    (tmp_path / "sitecustomize.py").write_text(hide)  # as if it were not installed, in every process of the robot
+    served = serve("--record", tmp_path / "log", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    code, printed = served.ended()
+    assert (code, printed) == (2, "recording needs mcap, which is not installed - pip install 'edgevla[record]'\n")
 
 
 def test_a_recorder_that_cannot_record_is_said_before_anything_moves(serve, tmp_path):

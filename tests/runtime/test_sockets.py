@@ -95,3 +95,18 @@ def test_a_folder_that_cannot_be_made_is_a_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SocketRefused, match="operator socket"):
         listen(tmp_path / "file" / "arm.sock")
+
+
+def test_a_folder_that_somebody_else_has_made_in_a_common_place_has_no_robot_in_it(tmp_path, monkeypatch):
+    common = tmp_path / "common"
+    common.mkdir()
+    common.chmod(0o1777)
+    listener = listen(common / "edgevla-7" / "arm.sock")
+    connect(listener.path).close()
+    if os.getuid() == 0:
+        os.chown(listener.path.parent, 1234, -1)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: 1234)
+    with pytest.raises(NotServed, match="belongs to another user"):
+        connect(listener.path)
+    listener.close()

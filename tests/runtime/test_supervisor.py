@@ -3,6 +3,7 @@ is connected, and whatever they do.
 """
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from edgevla.messages import (
     Pictures,
     Planned,
     PolicyStatus,
+    RecorderStatus,
     Refused,
     Request,
     Shutdown,
@@ -119,17 +121,29 @@ def wait_for(condition):
         time.sleep(0.005)
 
 
+class TalkingRecorder:
+    """Stands for a recorder: says what the test wants said."""
+
+    def __init__(self):
+        self.status, self.link, self.start_s = RecorderStatus(recording=True, detail="ready"), None, math.inf
+        self.said = []
+
+    def tend(self, _now_s):
+        said, self.said = self.said, []
+        return said
+
+
 class Served:
     """A supervisor in a thread of its own."""
 
-    def __init__(self, folder, supervision="supervised"):
+    def __init__(self, folder, supervision="supervised", recorder=None):
         self.session = RememberingSession()
         self.listener = listen(folder / "arm.sock")
         self.lines = []
         self.ended = None
         robot = load_robot(ROBOT_YAML, {"control.supervision": supervision})
         clients = Clients(self.listener)
-        supervisor = Supervisor(robot, REFERENCE, self.session, clients, None, Notifier({}), self.lines.append)
+        supervisor = Supervisor(robot, REFERENCE, self.session, clients, recorder, Notifier({}), self.lines.append)
         self._thread = threading.Thread(target=self._run, args=(supervisor,), daemon=True)
         self._thread.start()
 
@@ -305,6 +319,15 @@ def test_a_sentence_reaches_the_policy_and_one_without_end_does_not(served, sess
     assert session.sentences == [Instruct(text="touch the red block", once=True)]
 
 
+def test_an_arm_that_somebody_holds_follows_their_sentences_only(served, session):
+    ann, bob = engaged(served), served.operator()
+    bob.link.send(Instruct(text="push the red block left"))
+    assert bob.hears(Refused)[0].why == "another operator holds the arm"
+    ann.link.send(Instruct(text="touch the red block"))
+    wait_for(lambda: session.sentences)
+    assert session.sentences == [Instruct(text="touch the red block")]
+
+
 def test_a_sentence_that_the_policy_does_not_hear_is_said_to_be_lost(served, session):
     session.hears = False
     ann = served.operator()
@@ -453,3 +476,17 @@ def test_a_dead_policy_is_told_and_ends_it_once_the_arm_stands(served, session):
     session.say(session.status)
     wait_for(lambda: served.ended is not None)
     assert served.ended.exit_code == 3
+
+
+def test_a_recorder_that_stops_writing_and_goes_on_is_in_the_journal_once_each(tmp_path):
+    recorder = TalkingRecorder()
+    served = Served(tmp_path, recorder=recorder)
+    ann = served.operator()
+    words = [(False, "recording paused: the disk is full")] * 3 + [(True, "recording to arm.mcap")] * 3
+    for recording, detail in words:
+        recorder.said.append(RecorderStatus(recording=recording, detail=detail))
+        served.session.say(status(0.0))
+        wait_for(lambda: not recorder.said)
+    wait_for(lambda: len([each for each in ann.listen() if isinstance(each, RecorderStatus)]) == 1 + len(words))
+    served.end()
+    assert [line for line in served.lines if "record" in line] == [words[0][1], words[-1][1]]

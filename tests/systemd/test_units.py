@@ -88,6 +88,46 @@ def test_the_service_manager_waits_for_a_controlled_stop():
     assert float(robot["TimeoutStopSec"][0]) >= 5
 
 
+def test_the_page_reaches_the_socket_of_the_robot_and_none_of_its_files():
+    robot, console = directives(ROBOT), directives(CONSOLE)
+    assert console["Group"] == robot["Group"], "which the socket lets in"
+    assert "SupplementaryGroups" not in console, "no device"
+    assert robot["RuntimeDirectoryMode"] == ["0750"]
+    for kind in ("State", "Cache", "Logs"):
+        assert robot[f"{kind}DirectoryMode"] == ["0700"]
+    assert robot["UMask"] == ["0077"]
+    assert all(
+        f"EDGEVLA_RUNTIME_DIR=/run/{robot['RuntimeDirectory'][0]}" in each["Environment"][0]
+        for each in (robot, console)
+    )
+
+
+def test_the_users_can_be_made(tmp_path):
+    if shutil.which("systemd-sysusers") is None:
+        pytest.skip("no systemd-sysusers: apt-get install systemd")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/group").write_text("dialout:x:20:\nvideo:x:44:\nrender:x:105:\n")
+    (tmp_path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    words = ["systemd-sysusers", f"--root={tmp_path}", str(SYSTEMD / "edgevla-sysusers.conf")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    groups = {line.split(":")[0]: line.split(":") for line in (tmp_path / "etc/group").read_text().splitlines()}
+    users = {line.split(":")[0]: line.split(":") for line in (tmp_path / "etc/passwd").read_text().splitlines()}
+    assert users["edgevla"][3] == users["edgevla-console"][3] == groups["edgevla"][2]
+    assert users["edgevla"][2] != users["edgevla-console"][2]
+    for group in ("dialout", "video", "render"):
+        assert groups[group][3] == "edgevla", "and not the page"
+
+
+def test_a_device_is_allowed_by_class_or_by_its_node():
+    """systemd takes no folder and no pattern of paths: such a line would allow nothing."""
+    for device in directives(ROBOT)["DeviceAllow"]:
+        assert re.fullmatch(r"(char-[\w-]+|/dev/[\w/-]+) rw", device)
+    nodes = [device.split()[0] for device in directives(ROBOT)["DeviceAllow"]]
+    assert not [node for node in nodes for other in nodes if other.startswith(f"{node}/")]
+    assert "/dev/nvgpu" not in nodes
+
+
 def test_real_time_is_permitted():
     robot = directives(ROBOT)
     assert int(robot["LimitRTPRIO"][0]) >= 50

@@ -70,7 +70,9 @@ const confirm = new ConfirmMode({
 });
 
 const hold = new Hold(byId("hold"), {
-  ask: () => (confirm.on ? ask("confirm", { seq: confirm.seq }) : ask("engage")),
+  // Together with what we know of the robot: a press that arrives late, after it was let go, must not count.
+  ask: () =>
+    confirm.on ? ask("confirm", { ticks: state.ticks, seq: confirm.seq }) : ask("engage", { ticks: state.ticks }),
   beat: (lease) => feed.silence < BLIND_MS && feed.send({ beat: lease }),
   release: () => ask("release"),
   refusal: holdRefusal,

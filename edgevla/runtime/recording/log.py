@@ -54,10 +54,11 @@ def find_logs(paths: Sequence[Path]) -> list[LogFile]:
     Raises:
         LogError: there is none, or a file is not one of ours.
     """
-    files = [file for path in paths for file in (sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else (path,))]
+    files = [file for path in paths for file in (path.glob(f"*{SUFFIX}") if path.is_dir() else (path,))]
     if not files:
         raise LogError(f"no recordings (*{SUFFIX}) in {', '.join(map(str, paths))}")
-    return sorted(map(_open, files), key=lambda log: log.begins_ns)
+    # A file that continues another begins with what has held since then: the same moment, and the later name.
+    return sorted(map(_open, files), key=lambda log: (log.begins_ns, log.path.stem))
 
 
 def runs(logs: Sequence[LogFile]) -> list[list[LogFile]]:

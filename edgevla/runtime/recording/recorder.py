@@ -59,6 +59,7 @@ class Recorder:
         self._next_tick: int | None = None
         self._ticks_lost = self._refused = self._unwritten = 0
         self._losses = (0, 0, 0)
+        self.broken: Exception | None = None  # what has ended the thread: nothing is written any more
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -109,6 +110,12 @@ class Recorder:
             self._wake.notify()
 
     def _work(self) -> None:
+        try:
+            self._write_until_closed()
+        except Exception as error:  # whatever it is, a recorder that does not write must not look like one that does
+            self.broken = error
+
+    def _write_until_closed(self) -> None:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._queue or self._closed, _TEND_S)

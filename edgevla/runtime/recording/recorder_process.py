@@ -12,14 +12,14 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from edgevla.config.load import load_robot
 from edgevla.config.policy_checks import MANIFEST
 from edgevla.errors import EdgeVLAError
-from edgevla.messages import RecorderStatus, Shutdown, TickRecord
+from edgevla.messages import Failure, RecorderStatus, Shutdown, TickRecord
 from edgevla.runtime.link import inherited
 from edgevla.runtime.recording.clock import offset_ns
 from edgevla.runtime.recording.limits import Limits
@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 
 _WAIT_S = 0.25
 _STATUS_S = 1.0
+
+
+class RecorderBroken(EdgeVLAError):
+    """The recorder itself has failed. A new process can go on."""
+
+    exit_code = 3
 
 
 class RecorderProcess:
@@ -66,11 +72,18 @@ class RecorderProcess:
         self._leaving = True
 
     def run(self) -> None:
-        """Record until told to finish."""
+        """Record until told to finish.
+
+        Raises:
+            RecorderBroken: nothing can be written any more, for a reason that no disk has.
+        """
         while not (self._leaving or self._operator.closed):
             heard = [link for link in (self._control, self._policy, self._operator) if not link.closed]
             select.select(heard, [], [], _WAIT_S)
             self._hear()
+            if self._recorder.broken is not None:
+                error = self._recorder.broken
+                raise RecorderBroken(f"the recorder has failed: {type(error).__name__}: {error}")
             self._leaving = self._leaving or bool(self._operator.drain())
             self._tell()
         self._hear()
@@ -131,8 +144,7 @@ def main(argv: Sequence[str]) -> None:
         offset = offset_ns()
         told = facts(given, overrides, robot, offset)
     except (EdgeVLAError, OSError) as error:
-        operator.send(RecorderStatus(recording=False, detail=str(error)))
-        sys.exit(EdgeVLAError.exit_code)
+        _fail(operator, str(error), EdgeVLAError.exit_code)
     from edgevla.runtime.recording.recorder import Recorder
 
     process = RecorderProcess(
@@ -146,7 +158,15 @@ def main(argv: Sequence[str]) -> None:
         process.leave()
 
     signal.signal(signal.SIGTERM, on_signal)
-    process.run()
+    try:
+        process.run()
+    except RecorderBroken as error:
+        _fail(operator, str(error), error.exit_code)
+
+
+def _fail(operator: Link[Shutdown], message: str, code: int) -> NoReturn:
+    operator.send(Failure(message=message, exit_code=code))
+    sys.exit(code)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
