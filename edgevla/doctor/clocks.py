@@ -15,6 +15,8 @@ _DEFAULT = re.compile(r"^<\s*PM_CONFIG\s+DEFAULT=(\d+)\s*>", re.MULTILINE)
 _STATUS = re.compile(r"pmode:(\d+)")
 # JetPack 5, 6 and 7 call the same thing differently.
 _GPUS = ("/sys/class/devfreq/*.gpu", "/sys/class/devfreq/*.ga10b", "/sys/class/devfreq/gpu-gpc-*")
+_POLICIES = "/sys/devices/system/cpu/cpufreq/policy[0-9]*"
+_GOVERNORS = "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor"  # cpupower is not on every machine
 
 
 def check_power_mode(machine: Machine) -> Finding:
@@ -50,10 +52,10 @@ def check_gpu_clock(machine: Machine) -> Finding:
 def check_cpu_clock(machine: Machine, *, is_jetson: bool) -> Finding:
     """Whether the processor may slow down between two ticks."""
     name = "CPU clock"
-    policies = machine.names("/sys/devices/system/cpu/cpufreq/policy[0-9]*")
+    policies = machine.names(_POLICIES)
     if not policies:
         return skip(name, "the kernel does not set it here (no cpufreq)")
-    fix = "sudo jetson_clocks" if is_jetson else "sudo cpupower frequency-set -g performance"
+    fix = "sudo jetson_clocks" if is_jetson else f"echo performance | sudo tee {_GOVERNORS}"
     changing = []
     for folder in policies:
         governor = machine.text(f"{folder}/scaling_governor")

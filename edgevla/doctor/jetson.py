@@ -76,7 +76,9 @@ def check_jetson(jetson: Jetson | None) -> Finding:
     if not row.runs:
         return fail(name, f"{found}: older than JetPack 6.1", _UPGRADE)
     if jetson.release >= _UNKNOWN:
-        return warn(name, f"{found}: newer than this program knows", "pip install --upgrade edgevla")
+        return warn(
+            name, f"{found}: newer than this program knows", "install a newer EdgeVLA: systemd/README.md, step 8"
+        )
     if not jetson.jetpack:
         return warn(name, f"{found}; its libraries are not all installed", "sudo apt-get install -y nvidia-jetpack")
     return ok(name, found)

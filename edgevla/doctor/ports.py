@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevla.doctor.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edgevla.doctor.machine import Holder, Machine
 
 _ADAPTERS = ("/dev/ttyACM[0-9]*", "/dev/ttyUSB[0-9]*")
@@ -18,7 +18,8 @@ _SLOW_MS = 2  # FTDI's timer stands at 16 ms unless somebody sets it: two thirds
 
 def check_port(machine: Machine, port: str, robot_yaml: Path) -> list[Finding]:
     """Everything about the port that robot.yaml names. What keeps it from being opened ends the list."""
-    name, rules = f"port {port}", f"sudo edgevla service install {robot_yaml}, and plug the adapter in again"
+    program = Path(sys.prefix, "bin", "edgevla")  # which sudo does not find by its name in an environment of one's own
+    name, rules = f"port {port}", f"sudo {program} service install {robot_yaml}, and plug the adapter in again"
     node = machine.node(port)
     adapters = [each for pattern in _ADAPTERS for each in machine.names(pattern)]
     if node is None:

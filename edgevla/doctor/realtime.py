@@ -27,6 +27,10 @@ _UNIT = "/etc/systemd/system/edgevla@.service"
 _FAST_HZ = 200.0  # from here on a period is not much longer than the latest wake-ups of a standard kernel
 _LEAST_US = 500_000  # of each second: a loop that takes half of one has other troubles
 _CAP_SYS_NICE = 1 << 23
+_RT_KERNEL = (
+    "Ubuntu: sudo pro enable realtime-kernel; Debian: sudo apt-get install -y linux-image-rt-amd64, or -arm64; "
+    "Jetson: nvidia-l4t-rt-kernel, from NVIDIA's rt repository"
+)
 
 
 def check_kernel(machine: Machine, rate_hz: float) -> Finding:
@@ -39,8 +43,7 @@ def check_kernel(machine: Machine, rate_hz: float) -> Finding:
     found = f"{release}, without PREEMPT_RT"
     if rate_hz <= _FAST_HZ:
         return ok(name, found)
-    fix = "sudo apt-get install -y linux-image-rt-amd64; on a Jetson nvidia-l4t-rt-kernel, from NVIDIA's rt repository"
-    return warn(name, f"{found}, at {rate_hz:g} Hz", fix)
+    return warn(name, f"{found}, at {rate_hz:g} Hz", _RT_KERNEL)
 
 
 def check_realtime(machine: Machine, wanted: Realtime) -> Finding:

@@ -69,7 +69,7 @@ def test_the_governor_of_the_processor(tmp_path, governor, least, level):
 def test_elsewhere_the_fix_is_another_one(tmp_path):
     tree = {**WORKSTATION, f"{CPU}governor": "powersave", f"{CPU}min_freq": "1", f"{CPU}max_freq": "2"}
     finding = check_cpu_clock(plant(tmp_path, tree), is_jetson=False)
-    assert finding.fix == "sudo cpupower frequency-set -g performance"
+    assert finding.fix == "echo performance | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
 
 
 def test_a_machine_without_cpufreq_has_nothing_to_set(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_user_outside_the_group_is_told_how_to_join(tmp_path, check):
 
 def test_a_port_of_root_alone_wants_the_udev_rules(tmp_path, check):
     (found,) = check(plant(tmp_path, ORIN, {ACM: PORT._replace(allowed=False, group="root", mode=0o600)}))
-    assert found.fix.startswith("sudo edgevla service install arm.yaml")
+    assert found.fix.startswith(f"sudo {sys.prefix}/bin/edgevla service install arm.yaml")
 
 
 def test_what_is_no_device_is_refused(tmp_path, check):
@@ -127,7 +128,7 @@ def test_modem_manager_is_a_trouble_until_udev_tells_it_not_to(tmp_path, check):
     machine = plant(tmp_path, told, {ACM: PORT})
     found = {each.name: each for each in check(machine)}["port owners"]
     assert found.level is Level.WARN
-    assert found.fix.startswith("sudo edgevla service install arm.yaml")
+    assert found.fix.startswith(f"sudo {sys.prefix}/bin/edgevla service install arm.yaml")
     plant(tmp_path, {"run/udev/data/c166:0": "S:edgevla/servo\nE:ID_MM_DEVICE_IGNORE=1\n"})
     assert levels(check(machine))["port owners"] is Level.OK
 
