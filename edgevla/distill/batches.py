@@ -14,6 +14,7 @@ from edgevla.distill.encoder import IMAGE_PX
 from edgevla.distill.losses import row_weight_of
 from edgevla.distill.sentences import LENGTH, paraphrases, vocabulary
 from edgevla.distill.store import taken
+from edgevla.files import whole
 from edgevla.policy.language import Vocabulary
 from edgevla.sim.expert import Expert
 from edgevla.sim.tasks import EXTENDED, TASKS
@@ -58,7 +59,8 @@ class Statistics:
 
     def save(self, path: Path) -> None:
         """Keep them for the students: all networks of one recipe share them."""
-        np.savez(path, **vars(self))
+        with whole(path) as draft, draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Statistics:

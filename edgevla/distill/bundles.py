@@ -70,7 +70,7 @@ def export_family(
     inputs = inputs_of(*encoder.cameras)
     graphs = family.graphs(encoder, head, shown(inputs))
     parts = family.parts()
-    parts = replace(parts, sections={**parts.sections, "quantisation": _BUDGET})
+    parts = replace(parts, sections={"quantisation": _BUDGET, **parts.sections})
     return export(folder, name, family.kind, graphs, parts, inputs, statistics, instructions)
 
 

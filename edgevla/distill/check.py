@@ -1,4 +1,4 @@
-"""A policy's success in closed loop, on worlds that no demonstration has seen: the figure that decides a recipe.
+"""A policy's success in closed loop, on worlds that demonstrations have not drawn: the figure that decides a recipe.
 
 The full runtime's figure is `edgevla eval`; this one needs neither processes nor bus and takes a second an episode.
 """
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from edgevla.distill.playback import Array
 
-_SEED_STRIDE = 100_000  # between instructions; worlds of the check start far from those of the demonstrations
-_FIRST_SEED = 1_000_000_000
+_SEED_STRIDE = 100_000  # between instructions, which share no worlds
+_FIRST_SEED = 1_000_000_000  # demonstrations draw theirs from 2^31, so hardly ever one of these
 _OBSERVE_S = 0.1
 
 

@@ -19,6 +19,7 @@ from edgevla.distill.disturbance import disturbance
 from edgevla.distill.driver import Driver
 from edgevla.distill.playback import play
 from edgevla.distill.store import Rows
+from edgevla.files import write_whole
 from edgevla.sim.expert import Expert
 from edgevla.sim.look import Look, drawn_look
 from edgevla.sim.tasks import EXTENDED, TASKS, Judge
@@ -94,7 +95,7 @@ def collect(
     ray: str = "",
     progress: Progress,
 ) -> tuple[Path, ...]:
-    """Write `episodes` episodes as shards into `folder`; shards that are there already are kept.
+    """Write `episodes` episodes, or up to 24 more, as shards of 25 into `folder`; those that are there are kept.
 
     A shard is a .npz with the fields of `Rows`. Wherever it is made, it depends only on the settings, the seed and its
     number.
@@ -111,9 +112,7 @@ def collect(
     jobs = [(settings, seed, i) for i, shard in enumerate(shards) if not shard.exists()]
     bar = progress.add_task(folder.name, total=len(shards), completed=len(shards) - len(jobs))
     for (_, _, number), content in spread(make_shard, jobs, workers=workers, ray=ray):
-        draft = shards[number].with_suffix(".draft")
-        draft.write_bytes(content)
-        draft.rename(shards[number])
+        write_whole(shards[number], content)
         progress.advance(bar)
     return tuple(shards)
 

@@ -14,6 +14,7 @@ import torch
 
 from edgevla.distill.batches import said
 from edgevla.distill.student import FEATURE
+from edgevla.files import whole
 from edgevla.sim.expert import HORIZON
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ def look(encoder: Encoder, batches: Batches, rows: Rows, path: Path, *, seed: in
             batch = batch._replace(tokens=torch.stack([words[index] for index in task[part]]))
             with torch.no_grad():
                 done[part] = encoder(*encoder.inputs(batch)).numpy()
-        draft = path.with_suffix(".draft")
-        with draft.open("wb") as file:
+        with whole(path) as draft, draft.open("wb") as file:
             np.savez(file, allow_pickle=False, feature=feature, deltas=deltas, done=done, age=ages(rows))
-        draft.rename(path)
     with np.load(path) as saved:
         return Features(**saved)
 

@@ -29,25 +29,33 @@ if TYPE_CHECKING:
     from edgevla.quantize.quantise import Outcome
 
 _EPISODE_S = 100.0  # between the beginnings of two episodes on the set's clock: a gap that nobody remembers across
+_AIM = 0.5  # of the budget
 _STARTED = "1970-01-01T00:00:00Z"  # rows do not say when they were taken, and a set from a seed is the same every time
 
 
-def observe(bundle: Path, rows: Rows, *, count: int, seed: int, folder: Path) -> Path:
-    """Write whole episodes, drawn from the rows, as a calibration set for a bundle; once.
+def observe(bundle: Path, rows: Rows, *, count: int, seed: int, held_out: bool, folder: Path) -> Path:
+    """Write a calibration set for a bundle, drawn from the rows, below `folder`; once.
+
+    A policy that remembers needs whole episodes. For others single rows from everywhere say more: chosen on 384 of
+    them instead of on ten episodes, flow's worst error on the held-out set fell from 0.22 to 0.04 rad.
 
     Args:
         bundle: its folder.
         count: of observations; the last episode may go beyond.
+        held_out: for judging: such a set and one that is not share no episode.
     """
+    manifest = load_manifest(bundle).manifest
+    remembers = manifest.recurrent is not None
+    folder = folder / ("episodes" if remembers else "moments")
     if (folder / MANIFEST).exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = load_manifest(bundle).manifest
-    starts = np.flatnonzero(ages(rows) == 0)
+    starts = np.flatnonzero(ages(rows) == 0) if remembers else np.arange(len(rows))
     ends = np.append(starts[1:], len(rows))
+    theirs = np.flatnonzero(rows.episode[starts] % 2 == held_out)
     cameras = {name: getattr(rows, name) for name in cameras_of(manifest)}
     items: list[SetItem] = []
-    for number, episode in enumerate(np.random.default_rng(seed).permutation(len(starts))):
+    for number, episode in enumerate(np.random.default_rng(seed).permutation(theirs)):
         for row in range(starts[episode], ends[episode]):
             pictures = {name: np.array(pictures[row]) for name, pictures in cameras.items()}
             t_s = number * _EPISODE_S + float(rows.t[row])
@@ -78,8 +86,8 @@ def quantise_bundle(
 ) -> tuple[Outcome, ...]:
     """Add INT8 variants to a bundle.
 
-    Layers are chosen to keep to the runtime's default budget. The bundle's own may be wider: it judges, on observations
-    that nothing was chosen by.
+    Layers are chosen to keep to half of the bundle's budget, or to the runtime's default where that is wider: other
+    observations have larger errors. The whole budget judges, on the held-out ones.
 
     Raises:
         BudgetMissed: one is further from the float policy than its policy.yaml allows; the bundle is as it was.
@@ -96,7 +104,7 @@ def quantise_bundle(
 
     with workplace(bundle) as place:
         settings = Settings(searched_on=search_on)
-        aim = Bundle(folder, msgspec.structs.replace(bundle.manifest, quantisation=Quantisation()))
+        aim = Bundle(folder, msgspec.structs.replace(bundle.manifest, quantisation=_aim(bundle.manifest.quantisation)))
         outcomes = tuple(quantise(aim, variant, sets, settings, place, note) for variant in variants)
         for outcome in outcomes:
             if problem := shortfall(outcome, bundle.manifest.quantisation):
@@ -106,3 +114,8 @@ def quantise_bundle(
                 )
         install(bundle, outcomes)
     return outcomes
+
+
+def _aim(budget: Quantisation) -> Quantisation:
+    least = msgspec.structs.asdict(Quantisation())
+    return Quantisation(**{name: max(each, _AIM * getattr(budget, name)) for name, each in least.items()})

@@ -6,7 +6,6 @@ plans and matches its feature; the other has the expert's plans only.
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,10 @@ from edgevla.distill.check import check, won
 from edgevla.distill.sentences import vocabulary
 from edgevla.distill.student import BATCH, RATE, Student, student_loss
 from edgevla.distill.train import train
+from edgevla.distill.work import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -39,29 +39,36 @@ def payoff(
     statistics: Statistics,
     work: Path,
     *,
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     steps: int,
-    instructions: Sequence[str],
+    instructions: tuple[str, ...],
+    wrist: bool = False,
     episodes: int,
     robot: Path,
     workers: int,
     progress: Progress,
-) -> Mapping[str, Mapping[int, tuple[int, int]]]:
-    """Train and check each arm with each seed; successes and episodes by arm and seed, also left in payoff.json.
+) -> Mapping[str, Mapping[int, Mapping[str, int]]]:
+    """Train and check each arm with each seed; {"successes", "episodes"} by arm and seed.
 
     Args:
+        wrist: whether the students look through the second camera too.
         episodes: for each instruction.
-        work: checkpoints and bundles; what is there is not done again.
+        work: checkpoints, bundles and results; what is there is not done again.
     """
-    found: dict[str, dict[int, tuple[int, int]]] = {arm: {} for arm in ARMS}
+    work.mkdir(parents=True, exist_ok=True)
+    found: dict[str, dict[int, Mapping[str, int]]] = {arm: {} for arm in ARMS}
     for arm in ARMS:
-        batches = Batches(rows, statistics, labels.averaged() if arm == "distillation" else None)
+        batches = Batches(rows, statistics, labels.averaged() if arm == "distillation" else None, wrist=wrist)
         loss = partial(_loss, batches)
         for seed in seeds:
-            name = f"pay-{arm}-{seed}"
+            name = f"{arm}-{seed}"
+            result = work / f"{name}.json"
+            if result.exists():
+                found[arm][seed] = read_json(result)
+                continue
             torch.manual_seed(seed)
             student, _ = train(
-                Student(len(vocabulary())),
+                Student(len(vocabulary()), wrist=wrist),
                 loss,
                 work / f"{name}.pt",
                 steps=steps,
@@ -69,7 +76,7 @@ def payoff(
                 seed=seed,
                 progress=progress,
             )
-            export_student(work / name, name, student, statistics)
+            export_student(work / name, name, student, statistics, instructions)
             results = check(
                 work / name,
                 robot=robot,
@@ -79,8 +86,9 @@ def payoff(
                 workers=workers,
                 progress=progress,
             )
-            found[arm][seed] = won(results, instructions)
-    (work / "payoff.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+            successes, tried = won(results, instructions)
+            found[arm][seed] = {"successes": successes, "episodes": tried}
+            write_json(result, found[arm][seed])
     return found
 
 

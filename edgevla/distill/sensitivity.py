@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgevla.distill.driver import Driver
     from edgevla.distill.playback import Array
 
-_SEED = 1_700_000_000  # worlds that neither demonstrations nor checks come to
+_SEED = 1_700_000_000  # apart from the worlds of checks; demonstrations draw theirs from 2^31, so hardly ever these
 _APART_M = 0.02  # of the expert's two places; nearer than this there is nothing to tell apart
 _LATEST_S = 3.0
 _ROW = round(RATE_HZ)
@@ -69,7 +69,7 @@ def sensitivity(
         world.reset(_SEED + seed * 1_000_000 + attempt)
         first, second, before = rng.choice(len(instructions), 3, replace=False)
         _move(robot, world, expert, instructions[before], float(rng.uniform(0.1, _LATEST_S)))
-        state_rad, blocks = world.position_rad, world.block_positions()
+        state_rad, blocks = world.position_rad, world.block_poses()
         pictures = {camera: camera_picture(world, camera) for camera in driver.cameras}
         wanted, found = [], []
         for sentence in (instructions[first], instructions[second]):
@@ -96,6 +96,6 @@ def _move(robot: Robot, world: World, expert: Expert, sentence: str, seconds: fl
     task = TASKS[sentence]
 
     def plan() -> Array:
-        return expert.plan(world.position_rad, world.block_positions(), task)
+        return expert.plan(world.position_rad, world.block_poses(), task)
 
     play(robot, world, Judge(world, task), plan, limit_s=seconds)

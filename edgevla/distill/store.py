@@ -64,7 +64,7 @@ def _write(shards: Sequence[Path], folder: Path) -> None:
     starts = np.concatenate([[0], np.cumsum(counts)])
     for field in fields(Rows):
         target, episodes = None, 0
-        for shard, start in zip(shards, starts, strict=False):
+        for shard, start in zip(shards, starts[:-1], strict=True):
             with np.load(shard) as part:
                 values = part[field.name]
             if field.name == "episode":

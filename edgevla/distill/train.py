@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
+from edgevla.files import whole
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -60,11 +62,10 @@ class Training:
 
     def save(self, checkpoint: Path) -> None:
         """Write a checkpoint; there is a whole one at any time."""
-        draft = checkpoint.with_suffix(".draft")
         parts = {name: getattr(self, name).state_dict() for name in ("network", "averaged", "optimiser", "schedule")}
         state = {"rng": self.rng.bit_generator.state, "torch_rng": torch.get_rng_state()}
-        torch.save(parts | state | {"recent": self.recent, "done": self.done}, draft)
-        draft.rename(checkpoint)
+        with whole(checkpoint) as draft:
+            torch.save(parts | state | {"recent": self.recent, "done": self.done}, draft)
 
     def restore(self, checkpoint: Path) -> None:
         """Go on exactly where `save` was called."""
@@ -84,7 +85,6 @@ def train(
     steps: int,
     rate: float,
     seed: int,
-    start: Path | None = None,
     progress: Progress,
 ) -> tuple[Network, float]:
     """Train for `steps`; continue from `checkpoint` when it is there.
@@ -92,13 +92,11 @@ def train(
     Args:
         network: changed in place.
         loss_of: draws a batch and returns the loss of a network on it.
-        start: the checkpoint of a finished training whose averaged weights to begin with.
 
     Returns:
         the averaged network and the mean loss of the last 200 steps.
     """
-    if start is not None and not checkpoint.exists():
-        load_averaged(network, start)
+    network.train()
     training = Training(network, steps, rate, seed)
     if checkpoint.exists():
         training.restore(checkpoint)

@@ -51,3 +51,17 @@ def test_a_graph_that_differs_is_refused(student, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "_AGREE", -1.0)
     with pytest.raises(ExportError, match="differs"):
         export_student(tmp_path, "a name", student, STATISTICS)
+
+
+def test_a_student_of_two_cameras_is_a_bundle_that_asks_for_both(tmp_path):
+    torch.manual_seed(0)
+    assert export_student(tmp_path, "a name", Student(len(vocabulary()), wrist=True), STATISTICS) < 1e-4
+    driver = Driver(tmp_path)
+    assert driver.cameras == ("front", "wrist")
+    dark, light = (np.full((96, 96, 3), value, np.uint8) for value in (20, 230))
+    light[:40] = 60
+    plans = [
+        driver.plan({"front": dark, "wrist": wrist}, np.zeros(6), "grasp the red block", 0.0) for wrist in (dark, light)
+    ]
+    assert driver.invalid == 0
+    assert np.abs(plans[0] - plans[1]).max() > 1e-6

@@ -69,13 +69,14 @@ def test_an_instruction_is_done_where_the_next_one_begins_with_nothing_moved(row
     assert said.tolist() == [3]
 
 
-def test_every_row_is_looked_at_a_few_times_and_never_again(rows, tmp_path, monkeypatch):
+@pytest.mark.parametrize("wrist", [False, True])
+def test_every_row_is_looked_at_a_few_times_and_never_again(rows, tmp_path, monkeypatch, wrist):
     torch.manual_seed(0)
-    encoder = Encoder(len(vocabulary())).eval()
+    encoder = Encoder(len(vocabulary()), wrist=wrist).eval()
 
     def seen():
         with Progress(disable=True) as progress:
-            batches = Batches(rows, Statistics.of(rows))
+            batches = Batches(rows, Statistics.of(rows), wrist=wrist)
             return look(encoder, batches, rows, tmp_path / "features.npz", seed=0, progress=progress)
 
     first = seen()

@@ -5,10 +5,12 @@ import pytest
 from rich.progress import Progress
 
 from edgevla.config.load import load_robot
+from edgevla.distill import sensitivity as judging
 from edgevla.distill.driver import Driver
 from edgevla.distill.sensitivity import Tip, follows, sensitivity
 from edgevla.shipped import shipped
-from edgevla.sim.tasks import INSTRUCTIONS
+from edgevla.sim.expert import Expert
+from edgevla.sim.tasks import EXTENDED, INSTRUCTIONS
 from edgevla.sim.world import World
 
 BUNDLE = shipped("so101-tabletop")
@@ -55,3 +57,19 @@ def test_the_tip_is_where_the_world_says():
     world.reset(3)
     world.step()
     assert Tip()(world.position_rad) == pytest.approx(world.tip_position(), abs=1e-3)
+
+
+def test_the_expert_is_told_how_the_blocks_lie_which_a_hand_that_carries_has_to_know(monkeypatch):
+    lengths = set()
+
+    class Watched(Expert):
+        def plan(self, position_rad, blocks, task):
+            lengths.update(len(pose) for pose in blocks.values())
+            return super().plan(position_rad, blocks, task)
+
+    monkeypatch.setattr(judging, "Expert", Watched)
+    with Progress(disable=True) as progress:
+        robot = load_robot(BUNDLE / "robot.yaml")
+        carrying = EXTENDED[-4:]
+        sensitivity(Driver(BUNDLE), robot=robot, instructions=carrying, pairs=1, seed=0, progress=progress)
+    assert lengths == {4}

@@ -79,3 +79,23 @@ def test_it_is_drawn_to_the_teachers_feature_where_it_can_see(student, rows, mon
     assert loss(student, rows, one) != loss(student, rows, two)
     monkeypatch.setattr(batching, "_BLIND_SHARE", 1.1)
     assert loss(student, rows, one) == loss(student, rows, two)
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_with_two_cameras_every_input_matters(which):
+    torch.manual_seed(0)
+    student = Student(len(vocabulary()), wrist=True).eval()
+    inputs = [torch.rand(2, 3, 96, 96), torch.rand(2, 3, 96, 96), torch.randn(2, 6), sentence(1, 2, 3).repeat(2, 1)]
+    changed = list(inputs)
+    changed[which] = inputs[which].flip(-1) if which < 3 else sentence(1, 2, 4).repeat(2, 1)
+    assert (student(*changed) - student(*inputs)).abs().max() > 1e-5
+
+
+def test_with_two_cameras_its_loss_has_a_gradient_for_every_weight(rows):
+    torch.manual_seed(0)
+    student = Student(len(vocabulary()), wrist=True)
+    labels = Labels(rows.plan_rad[:, None], np.ones((len(rows), 512), np.float16))
+    batches = Batches(rows, Statistics.of(rows), labels, wrist=True)
+    batch = batches.take(np.arange(8), np.random.default_rng(0))
+    student_loss(student, batch, batches.row_weight).backward()
+    assert [name for name, weights in student.named_parameters() if weights.grad is None] == []

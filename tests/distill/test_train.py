@@ -21,11 +21,11 @@ def loss(network, rng):
     return (network(x) - x.sum(1, keepdim=True)).square().mean()
 
 
-def run(checkpoint, steps, loss_of=loss, **options):
+def run(checkpoint, steps, loss_of=loss):
     torch.manual_seed(1)
     network = torch.nn.Linear(3, 1)
     with Progress(disable=True) as progress:
-        return train(network, loss_of, checkpoint, steps=steps, rate=0.1, seed=3, progress=progress, **options)
+        return train(network, loss_of, checkpoint, steps=steps, rate=0.1, seed=3, progress=progress)
 
 
 def weights(network):
@@ -59,11 +59,18 @@ def test_an_interrupted_training_ends_like_one_that_was_not(tmp_path):
     assert torch.equal(weights(resumed), weights(whole))
 
 
-def test_it_can_begin_with_the_weights_of_another(tmp_path):
-    first, _ = run(tmp_path / "first.pt", 40)
-    second, _ = run(tmp_path / "second.pt", 1, start=tmp_path / "first.pt")
-    fresh, _ = run(tmp_path / "fresh.pt", 1)
-    assert (weights(second) - weights(first)).norm() < (weights(fresh) - weights(first)).norm()
+def test_a_network_that_was_filled_to_be_used_is_trained_as_one_that_trains(tmp_path):
+    run(tmp_path / "first.pt", 1)
+    network = load_averaged(torch.nn.Linear(3, 1), tmp_path / "first.pt")
+    modes = []
+
+    def noting(network, rng):
+        modes.append(network.training)
+        return loss(network, rng)
+
+    with Progress(disable=True) as progress:
+        train(network, noting, tmp_path / "next.pt", steps=1, rate=0.1, seed=0, progress=progress)
+    assert modes == [True], "rounding only learns how large inputs are in this mode"
 
 
 def test_the_averaged_weights_are_the_ones_that_are_kept(tmp_path):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WINDOW = 4
 _HIDDEN = 128
+_WIDTH = 192  # both variants together stay below 3 MB
 _BATCH = 192
 
 
@@ -40,9 +41,9 @@ class Lstm(nn.Module):
         self.of_feature = nn.Linear(FEATURE, 4 * _HIDDEN)
         self.of_hidden = nn.Linear(_HIDDEN, 4 * _HIDDEN, bias=False)
         self.answer = nn.Sequential(
-            nn.Linear(FEATURE + _HIDDEN, 256),
+            nn.Linear(FEATURE + _HIDDEN, _WIDTH),
             nn.ReLU(),
-            nn.Linear(256, HORIZON * JOINTS),
+            nn.Linear(_WIDTH, HORIZON * JOINTS),
             nn.Unflatten(1, (HORIZON, JOINTS)),
         )
 

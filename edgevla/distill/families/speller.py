@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _SQUEEZED = 96
 _EMBEDDED = 64
-_HIDDEN = 128
 
 
 class Speller(nn.Module):
@@ -32,23 +31,24 @@ class Speller(nn.Module):
         vocabulary: how many tokens there are.
         places: how many places there are; a token is said at a place, which says what it stands for.
         length: (vocabulary,) how many places each token fills.
+        hidden: width of what it remembers.
     """
 
-    def __init__(self, vocabulary: int, places: int, length: Tensor) -> None:
+    def __init__(self, vocabulary: int, places: int, length: Tensor, hidden: int) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, _EMBEDDED)
         self.place = nn.Embedding(places + 1, _EMBEDDED)
         self.squeeze = nn.Sequential(nn.Linear(FEATURE, _SQUEEZED), nn.ReLU())
-        self.begin = nn.Linear(_SQUEEZED, _HIDDEN)
-        self.of_feature = nn.Linear(_SQUEEZED, 3 * _HIDDEN)
-        self.of_token = nn.Linear(2 * _EMBEDDED, 3 * _HIDDEN)
-        self.of_hidden = nn.Linear(_HIDDEN, 3 * _HIDDEN)
-        self.say = nn.Sequential(nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, vocabulary))
-        self.last = places
+        self.begin = nn.Linear(_SQUEEZED, hidden)
+        self.of_feature = nn.Linear(_SQUEEZED, 3 * hidden)
+        self.of_token = nn.Linear(2 * _EMBEDDED, 3 * hidden)
+        self.of_hidden = nn.Linear(hidden, 3 * hidden)
+        self.say = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, vocabulary))
+        self.last, self.hidden = places, hidden
         self.register_buffer("length", length)
 
     def start(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """What to remember before the first token (batch, 128), and what to know at each (batch, 384)."""
+        """What to remember before the first token (batch, hidden), and what to know at each (batch, 3 * hidden)."""
         squeezed = self.squeeze(feature)
         return self.begin(squeezed).tanh(), self.of_feature(squeezed)
 
@@ -111,8 +111,8 @@ def spelling(encoder: Encoder, speller: Speller, shown: Mapping[str, Tensor]) ->
     inputs = {
         "token": torch.zeros(1, 1, dtype=torch.int64),
         "step": torch.zeros(1, dtype=torch.int64),
-        "hidden": torch.randn(1, _HIDDEN).tanh(),
-        "context": torch.randn(1, 3 * _HIDDEN),
+        "hidden": torch.randn(1, speller.hidden).tanh(),
+        "context": torch.randn(1, 3 * speller.hidden),
         "place": torch.zeros(1, dtype=torch.int64),
     }
     return (

@@ -40,6 +40,7 @@ _MISHEARD_BINS = 6
 _DONE_SHARE = 0.05
 _EMBEDDED = 96
 _WIDTH = 160
+_HIDDEN = 128
 
 
 def _tokens(style: str, stop: bool) -> Tokens:
@@ -92,7 +93,7 @@ class OpenVlaFamily:
     def head(self) -> nn.Module:
         """See `Family.head`."""
         size = self._bins.tokens.vocabulary_size
-        return Speller(size, HORIZON * JOINTS, torch.ones(size, dtype=torch.int64))
+        return Speller(size, HORIZON * JOINTS, torch.ones(size, dtype=torch.int64), _HIDDEN)
 
     def loss(self, head: nn.Module, features: Features, rng: np.random.Generator) -> Tensor:
         """See `Family.loss`."""
