@@ -4,9 +4,10 @@ is the caller's to know: a job that was finished is not in the list.
 
 from __future__ import annotations
 
+import signal
 import socket
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgevla.errors import EdgeVLAError
@@ -31,7 +32,8 @@ def spread(
     """Do `work(job)` for each job, and yield each with its result as it is done, in any order.
 
     `work` is a function of a module, jobs and results travel between processes. With the first job that raises, jobs
-    that have not begun are dropped and its exception comes out here. The same happens to them when the caller leaves.
+    that have not begun are dropped and its exception comes out here. When the caller leaves, or at Ctrl-C, those that
+    have begun end too.
 
     Args:
         workers: processes on this machine; on a cluster as many run as it has processors.
@@ -48,13 +50,21 @@ def spread(
 
 
 def _over_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result]]:
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"))
+    others = set(active_children())
+    # Ctrl-C reaches every process of a terminal; a worker that it tears out of a queue would hold the queue's lock.
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    )
     try:
         running = {pool.submit(work, job): job for job in jobs}
         for done in as_completed(list(running)):
             # A result may be large: it is given away, not kept.
             yield running.pop(done), done.result()
             del done
+    except (KeyboardInterrupt, GeneratorExit):
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
