@@ -23,12 +23,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# What keeps time with a simulated robot runs alone; the rest has both cores to itself before.
-TIMED := $(addprefix tests/,benchmarks browser calibrate console distill evaluate hil quantize recording runtime sim test_cli.py)
-
+# What keeps time with a simulated robot runs by itself; the rest has both cores before.
 unit: $(READY)
-	$(BIN)/pytest -n 2 --dist loadfile $(addprefix --ignore=,$(TIMED))
-	$(BIN)/pytest $(TIMED)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not realtime"
+	$(BIN)/pytest -m realtime
 
 # The decoding kernels: for this processor always, for GPUs where nvcc and cmake are there.
 kernels: $(READY)

@@ -1,6 +1,18 @@
 """For every test: a machine that is busy with something else is not a mistake of the code under test."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+# What `make test` runs by itself: whole folders where nearly every test talks to processes, threads or sockets.
+KEEPS_TIME = {"browser", "console", "hil", "recording", "runtime"}
 
 settings.register_profile("patient", settings(), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in KEEPS_TIME:
+            item.add_marker(pytest.mark.realtime)
