@@ -46,7 +46,9 @@ class Journal:
     def finished(self, settings: Settings) -> list[Episode]:
         """The episodes of these settings that need not be played again; how many were asked for then is no matter."""
         of = _hash(settings)
-        return [episode for hashed, episode in self._lines if hashed == of and episode.index < settings.episodes]
+        # By their number: two that wrote at once have played the same ones.
+        found = {episode.index: episode for hashed, episode in self._lines if hashed == of}
+        return [episode for index, episode in found.items() if index < settings.episodes]
 
     def add(self, settings: Settings, episode: Episode) -> None:
         """Note an episode that has just been played."""

@@ -84,6 +84,13 @@ def test_more_episodes_of_the_same_go_on_from_those_there_are(tmp_path):
     assert fewer == more[:2]
 
 
+def test_what_two_runs_have_written_at_once_counts_once(tmp_path):
+    done = tmp_path / "out.partial"
+    for index in (0, 1, 1, 0):
+        Journal(done).add(EXPERT, msgspec.structs.replace(FAKE, index=index))
+    assert [episode.index for episode in Journal(done).finished(EXPERT)] == [0, 1]
+
+
 def test_what_is_no_journal_is_begun_anew(tmp_path):
     done = tmp_path / "out.partial"
     done.write_text('{"suite": "of an older version"}\n')
