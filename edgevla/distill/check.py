@@ -86,5 +86,5 @@ def _result(folder: Path, variant: str, robot: Path, instruction: str, episodes:
     for episode in range(episodes):
         world.reset(first + episode)
         driver.reset()
-        successes += play(arm, world, Judge(world, task), plan).success
+        successes += play(arm, world, Judge(world, task), plan, limit_s=task.limit_s).success
     return Result(episodes, successes, chunks, driver.invalid)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-LIMIT_S = 10.0
 OBSERVE_S = 0.100
 LATENCY_S = 0.080
 
@@ -45,7 +44,7 @@ def play(
     judge: Judge,
     plan: Callable[[], Array],
     *,
-    limit_s: float = LIMIT_S,
+    limit_s: float,
     disturb: Callable[[float], Array] | None = None,
 ) -> Outcome:
     """Run until the judge has a verdict or the time is up.

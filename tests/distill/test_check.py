@@ -6,9 +6,12 @@ from rich.progress import Progress
 
 from edgevla.distill.check import Result, check, won
 from edgevla.distill.driver import Driver
+from edgevla.distill.playback import OBSERVE_S
 from edgevla.shipped import shipped
+from edgevla.sim.tasks import TASKS
 
 BUNDLE = shipped("so101-tabletop")
+SENTENCE_IT_CANNOT_READ = "grasp the red block"
 HOME_RAD = np.radians([0.0, -60.0, 50.0, 75.0, 0.0, 0.0])
 GREY = {"front": np.full((288, 288, 3), 128, np.uint8)}
 
@@ -21,6 +24,19 @@ def test_the_shipped_student_wins_worlds_it_has_not_seen():
         )
     assert won(results, instructions) == (4, 4)
     assert all(result.chunks > 10 and result.invalid == 0 for result in results.values())
+
+
+def test_a_task_gets_all_the_time_that_it_allows():
+    with Progress(disable=True) as progress:
+        result = check(
+            BUNDLE,
+            robot=BUNDLE / "robot.yaml",
+            instructions=(SENTENCE_IT_CANNOT_READ,),
+            episodes=1,
+            seed=0,
+            progress=progress,
+        )[SENTENCE_IT_CANNOT_READ]
+    assert result == Result(1, 0, round(TASKS[SENTENCE_IT_CANNOT_READ].limit_s / OBSERVE_S), result.chunks)
 
 
 def test_what_was_won_is_counted_over_some_of_the_instructions():
