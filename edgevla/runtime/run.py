@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,8 +18,9 @@ from edgevla.runtime.session import Session
 from edgevla.runtime.ticklog import TICKS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+    from types import FrameType
 
     from rich.console import Console
 
@@ -69,10 +72,10 @@ def run_robot(options: RunOptions, console: Console) -> dict[str, Any]:
     fresh_folder(options.report)
     session = Session(options.robot_path, options.overrides, options.report, options.policy)
     try:
-        with session, Keys() as keys, LiveStatus(console) as live:
+        with interrupts() as leave_if_interrupted, session, Keys() as keys, LiveStatus(console) as live:
             if session.granted is not None and session.granted.refused:
                 live.say(session.granted.refused)
-            _operate(session, keys, live, options)
+            _operate(session, keys, live, options, leave_if_interrupted)
     finally:
         report = _write_report(session, options, started, console)
     if not report:
@@ -82,7 +85,29 @@ def run_robot(options: RunOptions, console: Console) -> dict[str, Any]:
     return report
 
 
-def _operate(session: Session, keys: Keys, live: LiveStatus, options: RunOptions) -> None:
+@contextlib.contextmanager
+def interrupts() -> Iterator[Callable[[], None]]:
+    """As `serve.signals_to_leave`, for Ctrl-C and KeyboardInterrupt: each one raises it, and none is lost."""
+    told: list[int] = []
+
+    def leave_if_interrupted() -> None:
+        if told:
+            raise KeyboardInterrupt
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield leave_if_interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _operate(
+    session: Session, keys: Keys, live: LiveStatus, options: RunOptions, leave_if_interrupted: Callable[[], None]
+) -> None:
     if keys.available:
         live.say(HELP)
     elif not options.engage:
@@ -94,6 +119,7 @@ def _operate(session: Session, keys: Keys, live: LiveStatus, options: RunOptions
     operator = Operator(session, options.instruction)
     ends_s = time.monotonic() + options.duration_s if options.duration_s is not None else float("inf")
     while time.monotonic() < ends_s:
+        leave_if_interrupted()
         session.poll()
         live.show(session, options.instruction)
         if operator.press(keys.pressed()):

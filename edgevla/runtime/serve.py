@@ -64,7 +64,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     """
     robot = load_robot(options.robot_path, options.overrides)
     say = harmless(say)
-    with signals_to_leave(), contextlib.ExitStack() as stack:
+    with signals_to_leave() as leave_if_told, contextlib.ExitStack() as stack:
         try:
             notifier = stack.enter_context(contextlib.closing(Notifier()))
             listener = stack.enter_context(contextlib.closing(listen(operator_socket(robot.name))))
@@ -89,7 +89,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
                 say(f"{robot.name} is served at {listener.path}, disarmed")
                 if session.granted is not None and session.granted.refused:
                     say(session.granted.refused)
-                Supervisor(robot, options.policy, session, clients, recorder, notifier, say).run()
+                Supervisor(robot, options.policy, session, clients, recorder, notifier, say).run(leave_if_told)
         except Leave as signalled:
             say(f"{signalled}: the robot is shut down")
 
@@ -105,16 +105,24 @@ def harmless(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 @contextlib.contextmanager
-def signals_to_leave() -> Iterator[None]:
+def signals_to_leave() -> Iterator[Callable[[], None]]:
     """SIGTERM, SIGINT and SIGHUP raise `Leave`, once: a second one does not disturb the stop.
 
-    A SIGHUP that is ignored stays so: that is what nohup(1) does.
+    Python drops what a signal raises while a destructor or a weak reference's callback runs. So a loop also calls the
+    function that is given: it raises `Leave` if a signal has come. A SIGHUP that is ignored stays so: that is what
+    nohup(1) does.
     """
+    told: list[str] = []
+
+    def leave_if_told() -> None:
+        if told:
+            raise Leave(told[0])
 
     def leave(number: int, _frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
-        raise Leave(signal.Signals(number).name)
+        told.append(signal.Signals(number).name)
+        leave_if_told()
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     if before[signal.SIGHUP] is signal.SIG_IGN:
@@ -122,7 +130,7 @@ def signals_to_leave() -> Iterator[None]:
     for number in before:
         signal.signal(number, leave)
     try:
-        yield
+        yield leave_if_told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

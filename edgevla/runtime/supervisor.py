@@ -88,13 +88,17 @@ class Supervisor:
         self._recording = recorder is not None
         self._ends_s = math.inf
 
-    def run(self) -> None:
+    def run(self, leave_if_told: Callable[[], None]) -> None:
         """Pass messages on until a process is gone.
+
+        Args:
+            leave_if_told: called often; raises what ends this.
 
         Raises:
             ProcessFailed: which one.
         """
         while True:
+            leave_if_told()
             self._wait()
             now_s = time.monotonic()
             # Operators first: a stop must not wait behind pictures.

@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import sys
+import time
 
 import pytest
 
@@ -19,6 +21,21 @@ def test_a_signal_asks_for_the_end_once_and_the_next_one_does_not_disturb_the_st
             for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 os.kill(os.getpid(), each)
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_comes_while_a_destructor_runs_is_not_lost(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+
+    class Thing:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.0)  # the handler runs here, and what it raises goes nowhere
+
+    with signals_to_leave() as leave_if_told:
+        leave_if_told()
+        Thing()
+        with pytest.raises(Leave, match="SIGTERM"):
+            leave_if_told()
 
 
 def test_under_nohup_the_terminal_s_end_is_not_the_robot_s():

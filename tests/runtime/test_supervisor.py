@@ -149,7 +149,7 @@ class Served:
 
     def _run(self, supervisor):
         try:
-            supervisor.run()
+            supervisor.run(lambda: None)
         except ProcessFailed as failed:
             self.ended = failed
 
