@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# What `make test` runs by itself: whole folders where nearly every test talks to processes, threads or sockets.
-KEEPS_TIME = {"browser", "console", "hil", "recording", "runtime"}
+# What `make test` runs by itself: whole folders where nearly every test watches a clock; in others each says so itself.
+KEEPS_TIME = {"browser", "hil"}
 
 settings.register_profile("patient", settings(), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("patient")

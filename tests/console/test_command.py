@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,14 @@ def run(environment, *arguments):
 
 
 @pytest.fixture
-def environment(tmp_path):
-    return {
-        **os.environ,
-        "XDG_STATE_HOME": str(tmp_path),
-        "EDGEVLA_RUNTIME_DIR": str(tmp_path / "run"),
-        "COLUMNS": "200",
-    }
+def environment():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are too long for a socket's address
+        yield {
+            **os.environ,
+            "XDG_STATE_HOME": folder,
+            "EDGEVLA_RUNTIME_DIR": str(Path(folder, "run")),
+            "COLUMNS": "200",
+        }
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def port_of(text):
     return int(re.search(r":(\d+)", text)[1])
 
 
-def test_it_prints_a_link_that_works_and_ends_with_a_signal(start, environment, tmp_path):
+def test_it_prints_a_link_that_works_and_ends_with_a_signal(start, environment):
     process, text = start(ROBOT_YAML, "--address", "127.0.0.1:0")
     client = Client(port_of(text))
     assert client.log_in(re.search(r"http\S+key=\S+", text)[0]).status == 303
@@ -90,7 +92,7 @@ def test_it_prints_a_link_that_works_and_ends_with_a_signal(start, environment, 
     ann = Client(client.port)
     assert ann.log_in(asked.stdout.strip()).status == 303
     assert ann.get("/api/session").json["who"]["name"] == "Ann"
-    folder = tmp_path / "edgevla" / "console" / "so101-tabletop"
+    folder = Path(environment["XDG_STATE_HOME"], "edgevla", "console", "so101-tabletop")
     assert {path.name for path in folder.iterdir()} >= {"audit.jsonl", "metrics.key", "console.sock"}
     assert (folder / "metrics.key").stat().st_mode & 0o077 == 0
     assert (

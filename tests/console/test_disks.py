@@ -22,8 +22,8 @@ __all__ = ["environment", "start"]  # fixtures
 
 
 @pytest.fixture
-def disk(tmp_path):
-    folder = tmp_path / "disk"
+def disk(environment):
+    folder = Path(environment["XDG_STATE_HOME"], "disk")
     folder.mkdir()
     return folder
 
@@ -36,8 +36,8 @@ def test_a_state_folder_that_is_read_only_is_one_line(environment, disk):
 
 
 @pytest.fixture
-def supervisor(tmp_path):
-    supervisor = FakeSupervisor(tmp_path / "run" / "so101-tabletop.sock", 6)
+def supervisor(environment):
+    supervisor = FakeSupervisor(Path(environment["EDGEVLA_RUNTIME_DIR"], "so101-tabletop.sock"), 6)
     yield supervisor
     supervisor.close()
 
