@@ -14,10 +14,10 @@ class Plan:
     instructions: tuple[str, ...] = INSTRUCTIONS
     wrist: bool = False  # whether students look through the wrist camera too; the teacher always does
     episodes: int = 1000
-    corrected: int = 300  # episodes that the student drives while the expert says what it should have done
+    corrected: tuple[int, ...] = (300,)  # episodes, round by round: the student drives, the expert says what to do
     teacher_steps: int = 6000
     student_steps: int = 5000
-    last_steps: int = 3000
+    last_steps: int = 3000  # of the student after each round
     rounded_steps: int = 800  # of training with INT8's rounding in it, where that is asked for
     head_steps: int = 3000
 
@@ -25,5 +25,12 @@ class Plan:
 # A hand that is to close around a block has to see it between the jaws: those tasks take the second camera.
 PLANS = {
     "so101-tabletop": Plan(),
-    "so101-tabletop-extended": Plan(instructions=EXTENDED, wrist=True, episodes=2200),
+    "so101-tabletop-extended": Plan(
+        instructions=EXTENDED,
+        wrist=True,
+        episodes=2500,
+        corrected=(250, 500, 600),
+        teacher_steps=10000,
+        last_steps=6000,
+    ),
 }

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from edgevla.distill.store import Rows
 
 REGRESSION = "regression"  # the student itself, as a family
-_VERSION = 2  # of what the stages compute: raised when a checkpoint from before must not be gone on with
+_VERSION = 3  # of what the stages compute: raised when a checkpoint from before must not be gone on with
 _ROUNDED_RATE = 2e-4
 
 
@@ -118,25 +118,34 @@ class Recipe:
         return teacher
 
     def student(self) -> tuple[students.Student, Rows, Labels]:
-        """Trained on the teacher's plans; then it drives, the expert corrects, and it learns from both.
+        """Trained on the teacher's plans; then, in rounds, it drives, the expert corrects, it learns from everything.
 
         Where a student strays to, the teacher has never been: its plans there were measured to be 0.05 rad off, those
         on the demonstrations 0.014. So the plans are the expert's there, and only the feature is the teacher's.
         """
         teacher, shards = self.teacher(), self.demonstrations()
         rows, labels = self.labelled("demonstrations", shards, teacher)
-        student = self._trained("student-0", rows, labels, self.plan.student_steps)
-        driver = self.work / "student-0"
-        if not (driver / MANIFEST).exists():
-            export_student(driver, REGRESSION, student, self.statistics(), self.plan.instructions)
-        more = self._collect("corrections", self.plan.corrected, self.seed + 1, driver)
-        strayed, seen = self.labelled("corrections", more, teacher)
-        rows, labels = gather((*shards, *more), self.work), labels.followed_by(seen.corrected(strayed.plan_rad))
-        student = self._trained("student-1", rows, labels, self.plan.last_steps, start="student-0")
+        student = self._trained(_after(0), rows, labels, self.plan.student_steps)
+        for done, episodes in enumerate(self.plan.corrected, 1):
+            before, name = _after(done - 1), _corrections(done)
+            if not (self.work / before / MANIFEST).exists():
+                export_student(self.work / before, REGRESSION, student, self.statistics(), self.plan.instructions)
+            more = self._collect(name, episodes, self.seed + done, self.work / before)
+            strayed, seen = self.labelled(name, more, teacher)
+            shards, labels = (*shards, *more), labels.followed_by(seen.corrected(strayed.plan_rad))
+            rows = gather(shards, self.work)
+            student = self._trained(_after(done), rows, labels, self.plan.last_steps, start=before)
         if self._qat:
-            steps = self.plan.rounded_steps
-            student = self._trained("student-rounded", rows, labels, steps, start="student-1", rounded=True)
+            start, steps = _after(len(self.plan.corrected)), self.plan.rounded_steps
+            student = self._trained("student-rounded", rows, labels, steps, start=start, rounded=True)
         return student, rows, labels
+
+    @property
+    def stages(self) -> list[str]:
+        """What came before the families: each has left its note."""
+        rounds = range(1, len(self.plan.corrected) + 1)
+        both = [stage for done in rounds for stage in (_corrections(done), _after(done))]
+        return ["demonstrations", "teacher", _after(0), *both, *(["student-rounded"] if self._qat else [])]
 
     def labelled(self, name: str, shards: tuple[Path, ...], teacher: teachers.Teacher) -> tuple[Rows, Labels]:
         """The rows of some shards, and what the teacher says about each."""
@@ -181,3 +190,13 @@ class Recipe:
                 ray=self._ray,
                 progress=self.progress,
             )
+
+
+def _after(rounds: int) -> str:
+    """Name the student after so many rounds of corrections."""
+    return f"student-{rounds}"
+
+
+def _corrections(done: int) -> str:
+    """Name the corrections of a round, counted from 1."""
+    return f"corrections-{done}"

@@ -92,9 +92,6 @@ def _head(
 
 
 def _log(recipe: Recipe, name: str, rows: int) -> dict[str, Any]:
-    shared = ["demonstrations", "teacher", "student-0", "corrections", "student-1"]
-    if recipe.own != recipe.work:
-        shared.append("student-rounded")
-    stages = {stage: read_json(recipe.work / f"{stage}.json") for stage in shared}
+    stages = {stage: read_json(recipe.work / f"{stage}.json") for stage in recipe.stages}
     stages[name] = read_json(recipe.own / f"{name}.json")
     return {"name": name, "seed": recipe.seed, "rows": rows, "plan": asdict(recipe.plan), "stages": stages}

@@ -21,7 +21,7 @@ from edgevla.distill.work import WorkError  # noqa: E402
 from edgevla.quantize.deviation import Deviation, Spread  # noqa: E402
 from edgevla.shipped import shipped  # noqa: E402
 
-PLAN = Plan(episodes=1, corrected=1, teacher_steps=1, student_steps=1, last_steps=1, rounded_steps=1, head_steps=1)
+PLAN = Plan(episodes=1, corrected=(1,), teacher_steps=1, student_steps=1, last_steps=1, rounded_steps=1, head_steps=1)
 
 
 class Made:
@@ -73,8 +73,23 @@ def released(work, *names, **options):
 def test_a_student_drives_the_second_collection_and_learns_from_both(collected, rows, tmp_path):
     _, seen, labels = student_of(tmp_path)
     assert ("demonstrations", 1, 5, None) in collected
-    assert collected[-1] == ("corrections", 1, 6, "regression")
+    assert collected[-1] == ("corrections-1", 1, 6, "regression")
     assert len(seen) == len(labels.plan_rad) == 2 * len(rows)
+
+
+def test_every_round_of_corrections_is_driven_by_the_student_before_it(collected, rows, tmp_path, monkeypatch):
+    starts = []
+    monkeypatch.setattr(recipe, "load_averaged", lambda network, path: starts.append(path.stem) or network)
+    with begun(tmp_path, replace(PLAN, corrected=(1, 2))) as made:
+        _, seen, labels = made.student()
+        assert made.stages[-4:] == ["corrections-1", "student-1", "corrections-2", "student-2"]
+    assert [call for call in collected if call[0] != "demonstrations"] == [
+        ("corrections-1", 1, 6, "regression"),
+        ("corrections-2", 2, 7, "regression"),
+    ]
+    assert starts == ["student-0", "student-1"]
+    assert {path.parent.name for path in tmp_path.glob("seed-5/student-*/policy.yaml")} == {"student-0", "student-1"}
+    assert len(seen) == len(labels.plan_rad) == 3 * len(rows)
 
 
 def test_a_family_leaves_a_bundle_that_says_how_it_came_about(collected, rows, tmp_path):
@@ -82,7 +97,7 @@ def test_a_family_leaves_a_bundle_that_says_how_it_came_about(collected, rows, t
     assert load_manifest(out).manifest.steps == {"fp32": "step.onnx"}
     log = json.loads((out / "log.json").read_text())
     assert log["rows"] == 2 * len(rows)
-    assert set(log["stages"]) == {"demonstrations", "teacher", "student-0", "corrections", "student-1", "flow"}
+    assert set(log["stages"]) == {"demonstrations", "teacher", "student-0", "corrections-1", "student-1", "flow"}
     assert all(stage["minutes"] >= 0.0 for stage in log["stages"].values())
     assert "flow matching" in (out / "README.md").read_text()
 
