@@ -293,8 +293,12 @@ def test_a_robot_yaml_that_it_cannot_read_is_a_failure_that_its_parent_hears(tmp
     ours, theirs = socket_pair()
     words = ["--robot", str(tmp_path / "none.yaml"), "--folder", str(tmp_path), "--quota", "1", "--variant", "fp32"]
     words += ["--engine", "cpu", "--control-fd", "0", "--policy-fd", "0", "--operator-fd", str(theirs.detach())]
-    with pytest.raises(SystemExit) as ended:
-        recorder_process.main(words)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            recorder_process.main(words)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.value.code == 2
     (failure,) = Link(ours, Failure).drain()
     assert "none.yaml" in failure.message
