@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgevla.runtime.lockstep import run_episode
-from edgevla.sim.tasks import INSTRUCTIONS, TASKS
 from edgevla.sim.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edgevla.calibrate.collector import Collector
     from edgevla.config.robot import Robot
@@ -18,13 +17,16 @@ if TYPE_CHECKING:
 
     Act = Callable[[Observation, int], Chunk]
 
-LIMIT_S = 8.0  # simulated; a task takes three to five
-
 
 def record(
-    robot: Robot, episodes: int, seed: int, driver: Callable[[World, Task], Act], collector: Collector
+    robot: Robot,
+    tasks: Sequence[Task],
+    episodes: int,
+    seed: int,
+    driver: Callable[[World, Task], Act],
+    collector: Collector,
 ) -> Iterator[int]:
-    """Play episodes, the instructions in turn, and offer every observation that the driver is given.
+    """Play episodes, the tasks in turn, and offer every observation that the driver is given.
 
     Args:
         driver: who drives, for one world and one task.
@@ -35,7 +37,7 @@ def record(
     world = World()
     try:
         for episode in range(episodes):
-            task = TASKS[INSTRUCTIONS[episode % len(INSTRUCTIONS)]]
+            task = tasks[episode % len(tasks)]
             world.reset(seed + episode)
             collector.begin_episode()
             act = driver(world, task)
@@ -44,7 +46,7 @@ def record(
                 collector.offer(observation)
                 return act(observation, seq)
 
-            run_episode(robot, world, watched, task, limit_s=LIMIT_S)
+            run_episode(robot, world, watched, task, limit_s=task.limit_s)
             yield episode + 1
     finally:
         world.close()

@@ -46,7 +46,8 @@ def capture(
         typer.Option(min=0.1, max=30.0, help="looks a second [default: 5; the policy's own rate if it remembers]"),
     ] = None,
     instruction: Annotated[
-        list[str] | None, typer.Option(help="a sentence to show; repeat [default: the bundle's]")
+        list[str] | None,
+        typer.Option(help="a sentence to show, or for the simulated robot to do; repeat [default: the bundle's]"),
     ] = None,
     simulate: Annotated[int, typer.Option(min=0, help="episodes of the simulated robot instead of the real one")] = 0,
     expert: Annotated[bool, typer.Option("--expert", help="the scripted expert drives it, not the policy")] = False,
@@ -84,7 +85,8 @@ def capture(
         keep = _KEEP_IN_ORDER if remembers else _KEEP
     if simulate:
         model = arm_model(robot, config)
-        collector = _from_simulator(config, model, bundle, out, keep, started, simulate, seed, expert)
+        tasks = _tasks(sentences)
+        collector = _from_simulator(config, model, bundle, out, keep, started, tasks, simulate, seed, expert)
     elif recorded:
         collector = _from_files(bundle, out, keep, started, recorded)
     else:
@@ -127,6 +129,12 @@ def _from_robot(
     return collector
 
 
+def _tasks(sentences: tuple[str, ...]) -> tuple[Task, ...]:
+    from edgevla.sim.tasks import Task
+
+    return tuple(Task.parse(sentence) for sentence in sentences)
+
+
 def _from_simulator(
     robot: Robot,
     model: Path | None,
@@ -134,6 +142,7 @@ def _from_simulator(
     out: Path,
     keep: int,
     started: str,
+    tasks: tuple[Task, ...],
     episodes: int,
     seed: int,
     expert: bool,
@@ -152,7 +161,7 @@ def _from_simulator(
 
     collector = _collector(out, bundle, _cameras(robot), "simulated", keep, started)
     with _bar(collector, episodes) as advance:
-        for _ in record(robot, episodes, seed, driver, collector):
+        for _ in record(robot, tasks, episodes, seed, driver, collector):
             advance("")
     return collector
 

@@ -124,6 +124,18 @@ def test_the_simulated_robot_is_driven_and_watched(tmp_path, bundle):
     assert found.observation(0).images["front"].shape == (288, 288, 3)
 
 
+def test_the_simulated_robot_does_the_sentence_it_is_given(tmp_path):
+    out = tmp_path / "set"
+    told = ("--instruction", "push the green block left")
+    run("capture", ROBOT_YAML, "--out", out, "--simulate", 1, "--expert", "--keep", 12, *told)
+    assert {each.instruction for each in load_set(out)} == {told[1]}
+
+
+def test_the_simulated_robot_has_no_other_tasks_than_its_own(tmp_path):
+    result = run("capture", ROBOT_YAML, "--out", tmp_path / "set", "--simulate", 1, "--instruction", "sing a song")
+    assert (result.exception.exit_code, "'sing a song'" in str(result.exception)) == (2, True)
+
+
 @pytest.mark.realtime
 def test_the_robot_is_watched_through_its_own_port_and_cameras_and_not_touched(tmp_path):
     capture = tmp_path / "bus.jsonl"

@@ -9,11 +9,12 @@ from edgevla.distill.driver import Driver
 from edgevla.distill.playback import OBSERVE_S
 from edgevla.shipped import shipped
 from edgevla.sim.tasks import TASKS
+from edgevla.sim.world import CAMERAS
 
 BUNDLE = shipped("so101-tabletop")
 SENTENCE_IT_CANNOT_READ = "grasp the red block"
 HOME_RAD = np.radians([0.0, -60.0, 50.0, 75.0, 0.0, 0.0])
-GREY = {"front": np.full((288, 288, 3), 128, np.uint8)}
+GREY = {camera: np.full((288, 288, 3), 128, np.uint8) for camera in CAMERAS}
 
 
 def test_the_shipped_student_wins_worlds_it_has_not_seen():

@@ -16,6 +16,7 @@ from edgevla.engine.ort import OrtEngine
 from edgevla.engine.triton_repository import write_model
 from edgevla.messages import Observation
 from edgevla.policy.loading import load_policy
+from edgevla.policy.preprocess import cameras_of
 from edgevla.shipped import shipped
 from tests.engine import real_triton
 from tests.engine.real_triton import RealTriton
@@ -76,8 +77,9 @@ def test_it_answers_what_the_graph_answers_here(server):
 
 def test_a_policy_on_it_plans_what_it_plans_here(server):
     rng = np.random.default_rng(1)
-    seen = Observation(0.0, {"front": rng.integers(0, 255, (96, 96, 3), np.uint8)}, np.zeros(6), "touch the red block")
     there, here = (load_policy(GRAPH.parent, target=target) for target in (f"triton:127.0.0.1:{server.port}", "cpu"))
+    pictures = {name: rng.integers(0, 255, (96, 96, 3), np.uint8) for name in cameras_of(here.manifest)}
+    seen = Observation(0.0, pictures, np.zeros(6), "touch the red block")
     np.testing.assert_allclose(there.act(seen, 1).actions_rad, here.act(seen, 1).actions_rad, atol=1e-6)
     there.engine.close()
 

@@ -13,6 +13,7 @@ from edgevla.config.load import load_robot
 from edgevla.evaluate.latency_bundle import STEP_RAD, ProbeRefused, write_probe_bundle
 from edgevla.messages import Observation
 from edgevla.policy.loading import load_policy
+from edgevla.policy.preprocess import cameras_of
 from edgevla.shipped import shipped
 
 ROBOT_YAML = shipped("so101-tabletop") / "robot.yaml"
@@ -38,7 +39,7 @@ def probe(source, robot, tmp_path_factory):
 def answer(policy, brightness):
     picture = np.full((288, 288, 3), brightness, np.uint8)
     sentence = policy.manifest.language.instructions[0]
-    chunk = policy.act(Observation(0.0, {"front": picture}, np.zeros(6), sentence), 1)
+    chunk = policy.act(Observation(0.0, dict.fromkeys(cameras_of(policy.manifest), picture), np.zeros(6), sentence), 1)
     assert chunk.valid, chunk.reason
     return np.array(chunk.actions_rad)
 

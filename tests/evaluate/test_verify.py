@@ -35,6 +35,7 @@ from edgevla.evaluate.verify import VerifyOptions, VerifyRefused, verify
 from edgevla.messages import Observation
 from edgevla.policy import loading
 from edgevla.policy.policy import Policy
+from edgevla.policy.preprocess import cameras_of
 from edgevla.quantize.dataset import FEWEST
 from edgevla.quantize.errors import SetUnfit
 from edgevla.shipped import shipped
@@ -77,7 +78,7 @@ def observations(bundle, tmp_path_factory):
     manifest = bundle.manifest
     items = []
     for number in range(COUNT):
-        images = {"front": rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)}
+        images = {name: rng.integers(0, 256, (96, 96, 3), dtype=np.uint8) for name in cameras_of(manifest)}
         sentence = manifest.language.instructions[number % len(manifest.language.instructions)]
         items.append(
             save_item(folder, number, Observation(number / 10, images, np.array(manifest.state.mean), sentence))
@@ -88,7 +89,7 @@ def observations(bundle, tmp_path_factory):
         source="simulated",
         started="2025-01-01T00:00:00+00:00",
         joints=manifest.joints,
-        cameras={"front": Resolution(height=96, width=96)},
+        cameras={name: Resolution(height=96, width=96) for name in cameras_of(manifest)},
         seen=COUNT,
         items=tuple(items),
     )

@@ -8,10 +8,11 @@ import pytest
 from edgevla.bundle import load_manifest
 from edgevla.messages import Observation
 from edgevla.policy.loading import load_policy
+from edgevla.policy.preprocess import cameras_of
 from edgevla.quantize.deviation import compare
 from edgevla.shipped import shipped
 from edgevla.sim.expert import Expert
-from edgevla.sim.tasks import INSTRUCTIONS, TASKS
+from edgevla.sim.tasks import TASKS
 from edgevla.sim.world import World
 
 FOLDER = shipped("so101-tabletop")
@@ -21,16 +22,17 @@ VARIANTS = ("int8", "int8-cpu")
 @pytest.fixture(scope="module")
 def observations():
     """Two from each sentence: before anything has moved, and half a second into the expert's plan."""
-    world, expert = World(), Expert()
+    world, expert, manifest = World(), Expert(), load_manifest(FOLDER).manifest
     seen = []
-    for number, sentence in enumerate(INSTRUCTIONS):
+    for number, sentence in enumerate(manifest.language.instructions):
         world.reset(770_000 + number)
         for row in (0, 5):
-            plan_rad = expert.plan(world.position_rad, world.block_positions(), TASKS[sentence])
+            plan_rad = expert.plan(world.position_rad, world.block_poses(), TASKS[sentence])
             if row:
                 world.place_arm(plan_rad[row])
             state_rad = np.array(world.position_rad)
-            seen.append(Observation(0.0, {"front": world.render("front")}, state_rad, sentence))
+            pictures = {camera: world.render(camera) for camera in cameras_of(manifest)}
+            seen.append(Observation(0.0, pictures, state_rad, sentence))
     return seen
 
 

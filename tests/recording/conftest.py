@@ -14,6 +14,7 @@ pytest.importorskip("foxglove_schemas_protobuf")
 
 from edgevla.messages import Event, Observation, TickRecord
 from edgevla.policy.loading import load_policy
+from edgevla.policy.preprocess import cameras_of
 from edgevla.runtime.link import Link, socket_pair
 from edgevla.runtime.recording.feed import Nothing, ObservationFeed
 from edgevla.runtime.recording.limits import Limits
@@ -101,7 +102,8 @@ class RecordedArm:
         self.seq += 1
         picture = np.random.default_rng(self.seq).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
         state_rad = np.array(self.rig.controller.state.position_rad)
-        seen = Observation(BEGIN_S + self.rig.now_s, {"front": picture}, state_rad, self.instruction)
+        pictures = dict.fromkeys(cameras_of(self.policy.manifest), picture)
+        seen = Observation(BEGIN_S + self.rig.now_s, pictures, state_rad, self.instruction)
         chunk = self.policy.act(seen, self.seq)
         self.feed.offer(seen, chunk, fresh=self.fresh)
         self.fresh = False
