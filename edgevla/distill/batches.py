@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _STATE_NOISE = 0.05  # of a joint's spread
-_BLIND_SHARE = 0.04  # of pictures that show nothing; the plan for them is to hold still
+_BLIND_SHARE = 0.04  # of rows in which one camera, or both, shows nothing; the plan for them is to hold still
 _PLAIN_SHARE = 0.5  # of sentences taken as they are listed; the rest are paraphrased
 _LEAST_STD_RAD = 0.02  # a joint that hardly moves is not blown up
 _PLACE_M = 0.1  # unit of `Batch.places`
@@ -102,11 +102,13 @@ class Batches:
         """Some rows, varied; where there are several plans for a row, one of them."""
         size = len(index)
         noise = _STATE_NOISE * torch.randn(size, self._state.shape[1])
-        blind = torch.rand(size) < _BLIND_SHARE
-        front = torch.where(blind[:, None, None, None], covered(size), self._relit(self._rows.front, index))
+        ways = torch.tensor([[True, True], [True, False], [False, True]][: 3 if self._wrist else 1])  # front, wrist
+        blind = torch.rand(size) < _BLIND_SHARE * len(ways)
+        dark = (blind[:, None] & ways[torch.randint(len(ways), (size,))])[..., None, None, None]
+        front = torch.where(dark[:, 0], covered(size), self._relit(self._rows.front, index))
         wrist = torch.empty(size, 0)
         if self._wrist:
-            wrist = torch.where(blind[:, None, None, None], covered(size), self._relit(self._rows.wrist, index))
+            wrist = torch.where(dark[:, 1], covered(size), self._relit(self._rows.wrist, index))
         deltas = self._deltas[index]
         if deltas.ndim == 4:
             deltas = deltas[torch.arange(size), torch.randint(deltas.shape[1], (size,))]

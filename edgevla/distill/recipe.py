@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from edgevla.distill.store import Rows
 
 REGRESSION = "regression"  # the student itself, as a family
-_VERSION = 3  # of what the stages compute: raised when a checkpoint from before must not be gone on with
+_VERSION = 4  # of what the stages compute: raised when a checkpoint from before must not be gone on with
 _ROUNDED_RATE = 2e-4
 
 
