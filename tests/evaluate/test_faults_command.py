@@ -14,6 +14,7 @@ from edgevla.shipped import shipped
 
 def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["edgevla", "faults", *map(str, words)])
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)  # SIGTERM stays pytest's
     with pytest.raises(SystemExit) as left:
         cli.main()
     return left.value.code
