@@ -31,6 +31,7 @@ def load_shapes(path: Path) -> onnx.ModelProto:
     _refuse_branches(model.graph, path)
     large = _set_aside(model.graph, path)
     _cut_off_plugins(model.graph)
+    _fold_sizes(model)
     inferred = _infer(model, path)
     inferred.graph.initializer.extend(large)
     return inferred
@@ -99,6 +100,32 @@ def _cut_off_plugins(graph: onnx.GraphProto) -> None:
     graph.output.extend(ends)
     for name in sorted(taken & {name for node in graph.node for name in node.output}):
         graph.output.add().name = name
+
+
+def _fold_sizes(model: onnx.ModelProto) -> None:
+    """Replace what is computed from small whole numbers alone: exporters do so, and inference knows few operators."""
+    import onnx
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    graph = model.graph
+    numbers = {tensor.name: tensor for tensor in graph.initializer}
+    numbers |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    known = {
+        name: numpy_helper.to_array(tensor)
+        for name, tensor in numbers.items()
+        if tensor.data_type == onnx.TensorProto.INT64 and tensor.data_location == onnx.TensorProto.DEFAULT
+    }
+    for node in list(graph.node):
+        if not node.input or not all(name in known for name in node.input):
+            continue
+        ends = [onnx.ValueInfoProto(name=name) for name in node.output]
+        alone = onnx.helper.make_graph([node], "alone", [onnx.ValueInfoProto(name=name) for name in node.input], ends)
+        evaluator = ReferenceEvaluator(onnx.helper.make_model(alone, opset_imports=model.opset_import))
+        found = evaluator.run(None, {name: known[name] for name in node.input})
+        known |= dict(zip(node.output, found, strict=True))
+        graph.initializer.extend(numpy_helper.from_array(known[name], name) for name in node.output)
+        graph.node.remove(node)
 
 
 def _infer(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
