@@ -14,15 +14,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgevla.config.robot import Joint
+
 HOME_INSTRUCTION = "(home)"
 _SPEED_RAD_S = math.radians(60.0)
 _RATE_HZ = 10.0
 _HORIZON = 12
+_GRIPPER = "gripper"
 
 
-def homing_chunk(seq: int, t_obs_s: float, state_rad: NDArray[np.float64], home_rad: Sequence[float]) -> Chunk:
-    """All joints move straight to the rest pose and arrive together, the farthest at 60 deg/s."""
-    way_rad = np.asarray(home_rad) - state_rad
+def rest_pose_rad(joints: Sequence[Joint]) -> tuple[float | None, ...]:
+    """Where each joint rests. None for a gripper, which stays as wide as it is.
+
+    Pressed shut on a block that it held, its servo tripped for overload after two seconds.
+    """
+    return tuple(None if _GRIPPER in joint.name.lower() else float(joint.home) for joint in joints)
+
+
+def homing_chunk(seq: int, t_obs_s: float, state_rad: NDArray[np.float64], home_rad: Sequence[float | None]) -> Chunk:
+    """All joints that have a place to rest move straight there and arrive together, the farthest at 60 deg/s."""
+    way_rad = np.array([0.0 if home is None else home - at for at, home in zip(state_rad, home_rad, strict=True)])
     duration_s = float(np.max(np.abs(way_rad))) / _SPEED_RAD_S
     times_s = np.arange(_HORIZON) / _RATE_HZ
     share = np.minimum(times_s / duration_s, 1.0) if duration_s > 0.0 else np.ones(_HORIZON)

@@ -20,7 +20,7 @@ from edgevla.messages import Failure, Instruct, JointState, Planned, PolicyStatu
 from edgevla.policy.language import InstructionError
 from edgevla.policy.loading import load_policy
 from edgevla.runtime.arguments import ProcessArguments, parse_process_arguments
-from edgevla.runtime.homing import homing_chunk
+from edgevla.runtime.homing import homing_chunk, rest_pose_rad
 from edgevla.runtime.link import inherited
 from edgevla.runtime.observing import StateHistory, observe
 from edgevla.runtime.previews import Previews
@@ -63,7 +63,7 @@ class PolicyProcess:
         feed: ObservationFeed | None = None,
     ) -> None:
         self._max_age_s = {camera.name: float(camera.max_age) for camera in robot.cameras}
-        self._home_rad = [float(joint.home) for joint in robot.joints]
+        self._home_rad = rest_pose_rad(robot.joints)
         self._period_s = 1.0 / robot.control.replan
         self._half_frame_s = 0.5 / max(camera.rate for camera in robot.cameras)
         self._policy = policy

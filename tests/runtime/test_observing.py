@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from edgevla.cameras.source import CameraLost, Frame
+from edgevla.config.load import load_robot
 from edgevla.config.robot import Camera
 from edgevla.config.units import RateHz, TimeS
 from edgevla.messages import JointState
-from edgevla.runtime.homing import HOME_INSTRUCTION, homing_chunk
+from edgevla.runtime.homing import HOME_INSTRUCTION, homing_chunk, rest_pose_rad
 from edgevla.runtime.observing import StateHistory, observe
+from tests.runtime.conftest import ROBOT_YAML
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 
@@ -87,6 +89,16 @@ def test_homing_moves_all_joints_straight_and_arrives_together():
     assert rows[5] == pytest.approx([math.radians(15.0), 1.0 - math.radians(30.0)])
     assert rows[-1] == pytest.approx([math.radians(30.0), 1.0 - math.radians(60.0)])
     assert chunk.instruction == HOME_INSTRUCTION
+
+
+def test_a_gripper_keeps_what_it_has_while_the_arm_goes_home():
+    joints = load_robot(ROBOT_YAML).joints
+    home_rad = rest_pose_rad(joints)
+    assert [joint.name for joint, home in zip(joints, home_rad, strict=True) if home is None] == ["gripper"]
+    at_rad = np.array([float(joint.home) for joint in joints]) + 0.3
+    rows = np.array(homing_chunk(1, 0.0, at_rad, home_rad).actions_rad)
+    assert (rows[:, 5] == at_rad[5]).all()
+    assert rows[-1, :5] == pytest.approx(at_rad[:5] - 0.3)
 
 
 def test_homing_at_home_stands_still():
