@@ -1,5 +1,8 @@
 """The distance of two boxes: by hand where they lie square, and MuJoCo's, where it has one, where they do not."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -64,3 +67,20 @@ def turned(vector):
     mujoco.mju_quatIntegrate(quat, vector, 1.0)
     mujoco.mju_quat2Mat(matrix, quat)
     return matrix.reshape(3, 3)
+
+
+FIRST_TOUCH = """
+import numpy as np
+from edgevla.sim.boxes import Box, apart_m
+square, half = np.eye(3), np.full(3, 0.01)
+def pages(): return int(open("/proc/self/statm").read().split()[0])
+before = pages()
+apart_m(Box(np.zeros(3), square, half), Box(np.array([0.05, 0.0, 0.0]), square, half))
+print((pages() - before) * 4096)
+"""
+
+
+def test_the_first_question_of_a_process_takes_no_memory_to_speak_of():
+    """Where memory is locked the servos are silent for as long as its pages take."""
+    grown = subprocess.run([sys.executable, "-c", FIRST_TOUCH], check=True, capture_output=True, text=True)
+    assert int(grown.stdout) < 2_000_000
