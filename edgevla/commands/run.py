@@ -13,7 +13,7 @@ from edgevla.tables import console, print_run
 
 def demo(
     instruction: Annotated[
-        list[str] | None, typer.Option(help="a sentence; repeat for several [default: all nine]")
+        list[str] | None, typer.Option(help="a sentence; repeat for several [default: twelve, of every kind]")
     ] = None,
     seed: Annotated[int, typer.Option(help="draws where the blocks lie")] = 7,
     needed: Annotated[
@@ -24,11 +24,11 @@ def demo(
     json: Json = None,
 ) -> None:
     """Start the simulated SO-101 and let the shipped policy carry out instructions in real time."""
-    from edgevla.runtime.demo import DemoOptions, run_demo
+    from edgevla.runtime.demo import SENTENCES, DemoOptions, run_demo
     from edgevla.runtime.report import write_json
-    from edgevla.sim.tasks import INSTRUCTIONS, Task
+    from edgevla.sim.tasks import Task
 
-    sentences = [Task.parse(sentence).sentence for sentence in instruction or INSTRUCTIONS]
+    sentences = [Task.parse(sentence).sentence for sentence in instruction or SENTENCES]
     folder = report or report_folder("demo")
     results = run_demo(DemoOptions(sentences, seed, folder, variant), console)
     if json is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from edgevla.bundle import load_manifest
 from edgevla.calibrate.recorded import Episode
 from edgevla.calibration_set import check_set_fits, load_set
 from edgevla.commands.calibrate import app
@@ -18,7 +19,7 @@ from edgevla.shipped import shipped
 from edgevla.sim.bus_server import BusServer
 from edgevla.sim.process import spawn_simulator
 from tests.calibrate.arm import LimpArm
-from tests.calibrate.conftest import observation
+from tests.calibrate.conftest import observation, picture
 
 SHIPPED = shipped("so101-tabletop")
 ROBOT_YAML = SHIPPED / "robot.yaml"
@@ -34,6 +35,7 @@ def record(path, seeds, **spoilt):
         "t_s": np.array([each.t_obs_s for each in episode]),
         "state_rad": np.array([each.state_rad for each in episode]),
         "camera:front": np.array([each.images["front"] for each in episode]),
+        "camera:wrist": np.array([picture(5000 + seed) for seed in seeds]),
         "instruction": np.array("touch the red block"),
         **spoilt,
     }
@@ -41,7 +43,7 @@ def record(path, seeds, **spoilt):
     return path
 
 
-def test_recorded_episodes_become_a_set_and_a_report(tmp_path, bundle):
+def test_recorded_episodes_become_a_set_and_a_report(tmp_path):
     files = [record(tmp_path / f"{n}.npz", range(40 * n, 40 * n + 40)) for n in (0, 1)]
     report, out = tmp_path / "report.json", tmp_path / "set"
     recorded = [word for file in files for word in ("--recorded", file)]
@@ -49,7 +51,7 @@ def test_recorded_episodes_become_a_set_and_a_report(tmp_path, bundle):
     assert result.exit_code == 0, result.output
     assert "50 of 80 observations kept" in result.output
     found = load_set(out)
-    check_set_fits(found, bundle)
+    check_set_fits(found, load_manifest(SHIPPED))
     assert (len(found), found.manifest.source) == (50, "recorded")
     results = json.loads(report.read_text())["results"]
     assert (results["kept"], results["seen"], results["refused"]) == (50, 80, {})
@@ -94,7 +96,7 @@ def test_too_few_is_not_a_success_but_what_there_is_stays(tmp_path):
         ({"t_s": None}, "lacks t_s"),
         ({"state_rad": np.zeros((3, 6))}, r"state_rad has shape \(3, 6\); t_s says 40 rows"),
         ({"camera:front": np.zeros((40, 48, 48), np.uint8)}, r"must be \(n, height, width, 3\)"),
-        ({"camera:front": None}, "looks through camera front; there are: none"),
+        ({"camera:front": None}, "looks through camera front; there are: wrist"),
     ],
 )
 def test_a_recording_that_does_not_hang_together_is_named(tmp_path, spoilt, words):
@@ -113,12 +115,12 @@ def test_what_cannot_be_meant_is_refused(tmp_path, words):
     assert result.exception.exit_code == 2
 
 
-def test_the_simulated_robot_is_driven_and_watched(tmp_path, bundle):
+def test_the_simulated_robot_is_driven_and_watched(tmp_path):
     out = tmp_path / "set"
     result = run("capture", ROBOT_YAML, "--out", out, "--simulate", 1, "--expert", "--keep", 12)
     assert result.exit_code == 0, result.output
     found = load_set(out)
-    check_set_fits(found, bundle)
+    check_set_fits(found, load_manifest(SHIPPED))
     assert (found.manifest.source, len(found)) == ("simulated", 12)
     assert {each.instruction for each in found} == {"touch the red block"}
     assert found.observation(0).images["front"].shape == (288, 288, 3)

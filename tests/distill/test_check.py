@@ -12,7 +12,8 @@ from edgevla.sim.tasks import TASKS
 from edgevla.sim.world import CAMERAS
 
 BUNDLE = shipped("so101-tabletop")
-SENTENCE_IT_CANNOT_READ = "grasp the red block"
+OF_NINE = BUNDLE.parent / "families" / "regression"
+SENTENCE_IT_CANNOT_READ = "grasp the red block"  # OF_NINE
 HOME_RAD = np.radians([0.0, -60.0, 50.0, 75.0, 0.0, 0.0])
 GREY = {camera: np.full((288, 288, 3), 128, np.uint8) for camera in CAMERAS}
 
@@ -30,7 +31,7 @@ def test_the_shipped_student_wins_worlds_it_has_not_seen():
 def test_a_task_gets_all_the_time_that_it_allows():
     with Progress(disable=True) as progress:
         result = check(
-            BUNDLE,
+            OF_NINE,
             robot=BUNDLE / "robot.yaml",
             instructions=(SENTENCE_IT_CANNOT_READ,),
             episodes=1,

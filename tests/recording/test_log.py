@@ -14,6 +14,7 @@ from edgevla.runtime.recording.wire import Observed
 
 STANDARD = {
     "/camera/front": "foxglove.CompressedImage",
+    "/camera/wrist": "foxglove.CompressedImage",
     "/joint_states": "foxglove.JointStates",
     "/commands": "foxglove.JointStates",
     "/events": "foxglove.Log",
@@ -40,8 +41,9 @@ def test_every_observation_comes_back_to_the_last_bit(episode):
     for seen, (number, read_back) in zip(arm.observations, enumerate(of(Observed, folder), 1), strict=True):
         assert (read_back.seq, read_back.t_obs_s, read_back.instruction) == (number, seen.t_obs_s, seen.instruction)
         assert read_back.state_rad == tuple(seen.state_rad)
-        (picture,) = read_back.pictures
-        np.testing.assert_array_equal(decode(picture.data), seen.images["front"])
+        for picture in read_back.pictures:
+            np.testing.assert_array_equal(decode(picture.data), seen.images[picture.camera])
+        assert len(read_back.pictures) == len(seen.images)
 
 
 def test_it_says_where_the_policy_forgot_and_what_its_clock_said(episode):
