@@ -2,7 +2,9 @@
 
 import re
 import time
+from http import HTTPStatus
 
+import pytest
 from playwright.sync_api import expect
 
 from edgevla.messages import Mode
@@ -55,13 +57,20 @@ def test_the_arm_runs_while_the_button_is_held_and_pauses_when_it_is_let_go(stan
     assert farthest(still, robot_rad(stand)) < MOVED_RAD, "and stands still again"
 
 
-def test_the_live_picture_of_the_camera_that_the_policy_looks_through_is_shown(operator):
-    figure = operator.page.locator("figure", has_text="front")
+@pytest.mark.parametrize("camera", ["front", "wrist"])
+def test_the_live_pictures_of_the_cameras_that_the_policy_looks_through_are_shown(operator, camera):
+    figure = operator.page.locator("figure", has_text=camera)
     expect(figure.locator(".age")).to_have_text("live", timeout=10_000)
     colours = figure.locator("canvas").evaluate(
         "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
     )
     assert colours > 50, "a photograph, no empty rectangle"
+
+
+def test_a_camera_that_never_had_a_picture_takes_no_room(operator):
+    operator.page.route("**/api/camera/wrist", lambda route: route.fulfill(status=HTTPStatus.NO_CONTENT))
+    operator.page.reload()
+    expect(operator.page.locator("figure", has_text="front").locator(".age")).to_have_text("live", timeout=10_000)
     expect(operator.page.locator("figure", has_text="wrist")).to_be_hidden()
 
 
